@@ -1,0 +1,74 @@
+import type { Duplex } from 'node:stream';
+import type {
+  ContainerName,
+  ContainerSpec,
+  FileContent,
+  HostName,
+  ObservedNode,
+  PinnedImage,
+} from '../core/model/node.ts';
+
+/** What `run` needs from a node. `edge/node` implements it over SSH and the Docker Engine API. */
+export interface NodePort {
+  readonly host: HostName;
+
+  /** One look: one engine call per kind of object and one command, whatever the number of containers and files. */
+  observe(want?: { images?: boolean; listening?: boolean }): Promise<ObservedNode>;
+
+  /** Pulls by digest and tags the result; no request to the registry when the node has that digest. */
+  pull(image: PinnedImage, onProgress?: (line: string) => void): Promise<{ pulled: boolean }>;
+
+  /** One tar stream into a staging directory, renamed into place file by file; then removes what is listed. */
+  writeFiles(files: readonly FileContent[], remove: readonly string[]): Promise<void>;
+
+  /** Facts for the next run; replaced atomically. Keys are `[a-z0-9._-]+`. */
+  writeMarker(key: string, value: string): Promise<void>;
+
+  /** Creates without starting; a container of that name that never ran is replaced. Returns the id. */
+  create(name: ContainerName, spec: ContainerSpec, labels: Readonly<Record<string, string>>): Promise<string>;
+  start(name: ContainerName): Promise<void>;
+  /** SIGTERM, then SIGKILL after `graceSeconds`. A stopped or missing container is fine. */
+  stop(name: ContainerName, graceSeconds: number): Promise<void>;
+  rename(from: ContainerName, to: ContainerName): Promise<void>;
+  /** Removes a container (never its named volumes). A missing one is fine. */
+  remove(name: ContainerName): Promise<void>;
+  signal(name: ContainerName, signal: string): Promise<void>;
+  /** State as the engine sees it now, or undefined when there is no such container. */
+  inspect(name: ContainerName): Promise<ContainerInspection | undefined>;
+  /** Waits for the end of a container and returns its exit code. */
+  wait(name: ContainerName, timeoutMs: number): Promise<number>;
+  logs(name: ContainerName, lines: number): Promise<string>;
+  exec(
+    name: ContainerName,
+    argv: readonly string[],
+    options?: { user?: string; timeoutMs?: number },
+  ): Promise<ExecResult>;
+
+  /** Files into a container's filesystem (its volumes included), also before its first start. */
+  putFiles(
+    name: ContainerName,
+    directory: string,
+    files: readonly { name: string; content: Uint8Array; mode: number; uid: number; gid: number }[],
+  ): Promise<void>;
+  /** Regular files directly inside a directory of a container. */
+  getFiles(name: ContainerName, directory: string): Promise<ReadonlyMap<string, Uint8Array>>;
+
+  /** A TCP connection made from the node, over the same SSH connection. */
+  connect(address: string, port: number): Promise<Duplex>;
+
+  close(): Promise<void>;
+}
+
+export interface ExecResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface ContainerInspection {
+  readonly id: string;
+  readonly running: boolean;
+  readonly exitCode: number;
+  readonly restartCount: number;
+  readonly startedAt: string;
+}
