@@ -24,6 +24,10 @@ export interface NodePort {
   /** Facts for the next run; replaced atomically. Keys are `[a-z0-9._-]+`. */
   writeMarker(key: string, value: string): Promise<void>;
 
+  removeMarkers(keys: readonly string[]): Promise<void>;
+  /** Removes named volumes and what is in them. A missing one is fine. */
+  removeVolumes(names: readonly string[]): Promise<void>;
+
   /** Creates without starting; a container of that name that never ran is replaced. Returns the id. */
   create(name: ContainerName, spec: ContainerSpec, labels: Readonly<Record<string, string>>): Promise<string>;
   start(name: ContainerName): Promise<void>;

@@ -100,6 +100,16 @@ const container = z.strictObject({
   /** TCP ports this container listens on at `address` (default: the API address); prechecks look whether they are free. */
   ports: z.array(expression).default([]),
   rollout: rollout.prefault({}),
+  /** This container takes the `loadbalancer` entries of all services: one file per container, made from `template`. */
+  fragments: z
+    .strictObject({
+      template: text,
+      directory: text,
+      dest: text,
+      owner: text.default('root'),
+      perm: text.default('0700'),
+    })
+    .optional(),
   /** How a running container takes new files without being replaced (its start command must be unchanged). */
   reload: z.strictObject({ exec: z.array(z.array(text)).default([]), signal: text.optional() }).optional(),
 });

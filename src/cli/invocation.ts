@@ -1,0 +1,28 @@
+import type { ChangeOptions } from './options.ts';
+
+/** What the command line was parsed into; each command reads what it declares. */
+export interface Invocation {
+  readonly name: string;
+  readonly args: readonly string[];
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+function list(value: unknown): string[] {
+  return Array.isArray(value) ? value.map(String) : typeof value === 'string' && value !== '' ? [value] : [];
+}
+
+/** Options as commander gives them, with the types the commands work with. */
+export function changeOptions(options: Readonly<Record<string, unknown>>): ChangeOptions {
+  return {
+    configdir: String(options.configdir ?? '/etc/kolla'),
+    inventory: list(options.inventory),
+    extraVars: list(options.extraVars),
+    forks: Number(options.forks ?? 12),
+    json: options.json === true,
+    knownHosts: list(options.knownHosts),
+    tags: list(options.tags),
+    skipTags: list(options.skipTags),
+    limit: typeof options.limit === 'string' ? options.limit : undefined,
+    yes: options.yes === true || options.yesIReallyReallyMeanIt === true,
+  };
+}

@@ -1,0 +1,142 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { DeployError, type ExitCode, error, exitCode, formatDiagnostic } from '../core/model/diagnostic.ts';
+import { type CommandEntry, commands } from './commands/registry.ts';
+
+const exitCodes = `
+Exit codes:
+  0 done, or nothing to do    1 the run failed            2 'plan' found something to do
+  3 bad input                 4 a node is not usable      5 locked by another run
+  6 reverted                  7 could not be reverted     130, 143 interrupted`;
+
+function commaList(value: string, previous: readonly string[]): string[] {
+  return [...previous, ...value.split(',').filter((part) => part !== '')];
+}
+
+function collect(value: string, previous: readonly string[]): string[] {
+  return [...previous, value];
+}
+
+function positiveInteger(value: string): number {
+  const number = Number(value);
+  if (!Number.isInteger(number) || number < 1) throw new InvalidArgumentError('a whole number from 1 on');
+  return number;
+}
+
+const optionSets: Readonly<Record<CommandEntry['takes'][number], () => Option[]>> = {
+  site: () => [
+    new Option('--configdir <dir>', 'directory of globals.yml, passwords.yml and config/')
+      .env('KOLLA_CONFIG_PATH')
+      .default('/etc/kolla'),
+    new Option('-i, --inventory <path>', 'inventory file, repeatable')
+      .env('DEPLOY_INVENTORY')
+      .argParser(collect)
+      .default([]),
+    new Option('-e, --extra-vars <vars>', 'key=value, JSON or @file, repeatable; wins over everything')
+      .argParser(collect)
+      .default([]),
+    new Option('--known-hosts <file>', 'known_hosts file, repeatable')
+      .env('DEPLOY_KNOWN_HOSTS')
+      .argParser(collect)
+      .default([]),
+    new Option('--forks <n>', 'steps carried out at once').argParser(positiveInteger).default(12),
+    new Option('--json', 'machine-readable output').default(false),
+  ],
+  selection: () => [
+    new Option('-t, --tags <tags>', 'only services or containers with these tags (comma list)')
+      .argParser(commaList)
+      .default([]),
+    new Option('--skip-tags <tags>', 'not those with these tags (comma list)').argParser(commaList).default([]),
+    new Option('-l, --limit <pattern>', 'only these hosts or groups'),
+  ],
+  yes: () => [
+    new Option('-y, --yes', 'carry the plan out without asking').default(false),
+    new Option('--yes-i-really-really-mean-it', 'the same, as Kolla-Ansible spells it').default(false).hideHelp(),
+  ],
+  build: () => [
+    new Option('--push', 'push to the registry').default(false),
+    new Option('--force', 'build even what is there already').default(false),
+    new Option('--nocache', 'build without the layer cache').default(false),
+    new Option('--list', 'show what would be built, and stop').default(false),
+  ],
+  destroy: () => [new Option('--keep-volumes', 'leave volumes (the data) where they are').default(false)],
+};
+
+function addCommand(program: Command, entry: CommandEntry, finish: (code: ExitCode) => void): void {
+  const command = program.command(entry.name).summary(entry.summary).description(entry.summary);
+  if (entry.usage === 'VERB') command.argument('<verb>', 'pull, deploy, reconfigure, upgrade, stop or destroy');
+  if (entry.usage?.startsWith('[PATTERN'))
+    command.argument('[patterns...]', 'services, images, globs or /regular expressions/');
+  for (const set of entry.takes) for (const option of optionSets[set]()) command.addOption(option);
+  command.addHelpText('after', `\nExamples:\n${entry.examples.map((e) => `  ${e}`).join('\n')}\n${exitCodes}`);
+  command.action(async () => {
+    const { run } = await entry.load();
+    finish(await run({ name: entry.name, args: command.args, options: command.opts() }));
+  });
+}
+
+function buildProgram(finish: (code: ExitCode) => void): Command {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  const version =
+    typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : '';
+  const program = new Command('deploy')
+    .description(
+      'Deploys and upgrades OpenStack services on plain Docker nodes over SSH: plans first, then changes only what differs.',
+    )
+    .version(version)
+    .showSuggestionAfterError(true)
+    .exitOverride()
+    .configureOutput({ writeErr: (text) => process.stderr.write(text) });
+  for (const entry of commands) addCommand(program, entry, finish);
+  for (const command of program.commands) command.exitOverride().showSuggestionAfterError(true);
+  program.addHelpText(
+    'after',
+    `
+Examples:
+  deploy plan upgrade --tags magnum      what would change
+  deploy upgrade --tags magnum           change it
+  deploy reconfigure                     after an edit of globals.yml
+${exitCodes}`,
+  );
+  return program;
+}
+
+/** Runs one command line and returns how to exit; prints every problem, never a stack trace of bad input. */
+export async function main(argv: readonly string[]): Promise<ExitCode> {
+  let code: ExitCode = exitCode.ok;
+  const program = buildProgram((result) => {
+    code = result;
+  });
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return code;
+  } catch (cause) {
+    return report(cause);
+  }
+}
+
+function report(cause: unknown): ExitCode {
+  if (cause instanceof CommanderError) {
+    const asked = ['commander.help', 'commander.helpDisplayed', 'commander.version'].includes(cause.code);
+    return asked ? exitCode.ok : exitCode.badInput;
+  }
+  if (cause instanceof DeployError) {
+    process.stderr.write(`${cause.diagnostics.map(formatDiagnostic).join('\n')}\n`);
+    return cause.exit;
+  }
+  const text = cause instanceof Error ? cause.message : String(cause);
+  const bug = error('internal', text, { hint: 'this is a bug in deploy; DEPLOY_DEBUG=1 shows where' });
+  process.stderr.write(`${formatDiagnostic(bug)}\n`);
+  if (process.env.DEPLOY_DEBUG && cause instanceof Error) process.stderr.write(`${cause.stack}\n`);
+  return exitCode.failed;
+}
+
+// A consumer that goes away (`| head`) ends the output, not the run.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (cause: NodeJS.ErrnoException) => {
+    if (cause.code !== 'EPIPE') throw cause;
+  });
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,19 @@
+/** What every command that looks at a site takes, as commander parsed it. */
+export interface SiteOptions {
+  readonly configdir: string;
+  readonly inventory: readonly string[];
+  readonly extraVars: readonly string[];
+  readonly forks: number;
+  readonly json: boolean;
+  readonly knownHosts: readonly string[];
+}
+
+export interface SelectionOptions extends SiteOptions {
+  readonly tags: readonly string[];
+  readonly skipTags: readonly string[];
+  readonly limit: string | undefined;
+}
+
+export interface ChangeOptions extends SelectionOptions {
+  readonly yes: boolean;
+}

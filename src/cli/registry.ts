@@ -1,0 +1,43 @@
+import type { ImageRef } from '../core/desired/model.ts';
+import { DeployError, type Diagnostic, exitCode } from '../core/model/diagnostic.ts';
+import { imageName } from '../core/model/node.ts';
+import { Secret } from '../core/model/secret.ts';
+import type { Scope } from '../core/site/variables.ts';
+import type { Registry } from '../edge/registry/registry.ts';
+
+/** The site's registry as its variables describe it. */
+export async function openSiteRegistry(scope: Scope): Promise<Registry> {
+  const { openRegistry } = await import('../edge/registry/registry.ts');
+  const registry = String(scope.get('docker_registry'));
+  const at = { file: 'globals.yml', line: 1, column: 1 };
+  const insecure = scope.has('docker_registry_insecure') && scope.boolean(scope.get('docker_registry_insecure'), at);
+  const username = scope.has('docker_registry_username') ? scope.get('docker_registry_username') : undefined;
+  const password = scope.has('docker_registry_password') ? scope.get('docker_registry_password') : undefined;
+  const credentials =
+    username && password
+      ? new Map([[registry, { username: String(username), password: new Secret(String(password)) }]])
+      : new Map();
+  return openRegistry({ insecure: insecure ? [registry] : [], credentials });
+}
+
+/** Each tag to its digest, asked once; every tag that does not exist is reported. */
+export async function resolveDigests(
+  registry: Registry,
+  images: readonly ImageRef[],
+): Promise<ReadonlyMap<string, string>> {
+  const results = await Promise.allSettled(
+    images.map(async (image) => [imageName(image), await registry.resolveDigest(image)] as const),
+  );
+  const diagnostics: Diagnostic[] = [];
+  for (const result of results) {
+    if (result.status === 'fulfilled') continue;
+    if (!(result.reason instanceof DeployError)) throw result.reason;
+    diagnostics.push(...result.reason.diagnostics);
+  }
+  if (diagnostics.length > 0) {
+    // A registry that is down is one problem, not one for each image.
+    const distinct = [...new Map(diagnostics.map((d) => [d.message, d])).values()];
+    throw new DeployError(distinct, exitCode.nodeNotUsable);
+  }
+  return new Map(results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])));
+}

@@ -1,0 +1,43 @@
+import { type Diagnostic, error } from '../core/model/diagnostic.ts';
+import type { Survey } from './survey.ts';
+
+/** A port nothing listens on: an address that is in use refuses it at once, one that is free never answers. */
+const unusedPort = 1;
+const patienceMs = 3_000;
+
+/**
+ * The VIP must be held by one of our nodes or by nobody. When nobody we looked at holds it, one node tries to reach
+ * it: any answer, a refusal included, means that somebody else has it.
+ */
+export async function foreignVip(survey: Survey): Promise<readonly Diagnostic[]> {
+  const [first] = survey.target.hosts;
+  const node = first === undefined ? undefined : survey.nodes.get(first);
+  if (first === undefined || node === undefined || !survey.target.selection.has('loadbalancer')) return [];
+  const vip = String(survey.loaded.site.scope(first).get('kolla_internal_vip_address'));
+  if ([...survey.observed.values()].some((n) => n.addresses.includes(vip))) return [];
+  const answer = await reach(node, vip);
+  if (!answer) return [];
+  return [
+    error('vip-taken', `${vip} (kolla_internal_vip_address) answers already, and none of the nodes holds it`, {
+      host: first,
+      hint: 'choose an address nobody uses',
+    }),
+  ];
+}
+
+async function reach(
+  node: { connect(address: string, port: number): Promise<{ destroy(): void }> },
+  vip: string,
+): Promise<boolean> {
+  const silence = new Promise<false>((resolve) => {
+    setTimeout(() => resolve(false), patienceMs).unref();
+  });
+  const attempt = node.connect(vip, unusedPort).then(
+    (stream) => {
+      stream.destroy();
+      return true;
+    },
+    (cause: unknown) => /refused/i.test(cause instanceof Error ? cause.message : String(cause)),
+  );
+  return Promise.race([attempt, silence]);
+}

@@ -1,0 +1,285 @@
+import { closure } from '../graph/dag.ts';
+import type { SelectedService } from '../graph/select.ts';
+import { hashOf } from '../hash.ts';
+import { type Diagnostic, type Result, resultOf } from '../model/diagnostic.ts';
+import type { HostName } from '../model/node.ts';
+import { isSecret } from '../model/secret.ts';
+import { unusedOverrides } from '../render/overrides.ts';
+import type { LoadedService } from '../schema/service-file.ts';
+import { FieldReader } from './evaluate.ts';
+import { filesOf, localsOf } from './files.ts';
+import { type FragmentReceiver, fragmentPath, fragmentReceiver, fragmentsOf } from './fragments.ts';
+import { type Building, configDirectory, containerKey, type DesiredInput, placesOf } from './input.ts';
+import type {
+  Desired,
+  DesiredContainer,
+  DesiredFragment,
+  DesiredOneShot,
+  DesiredService,
+  ImagelessSpec,
+} from './model.ts';
+import { databaseWish, identityWish, messagingWish } from './wishes.ts';
+
+/**
+ * Site and selection → what each selected host should hold. Every problem of every service and template is reported
+ * at once. Warnings name override files that nothing reads (only when everything is selected: else others may).
+ */
+export function buildDesired(input: DesiredInput): Result<Desired> {
+  const diagnostics: Diagnostic[] = [];
+  const building: Building = {
+    ...input,
+    diagnostics,
+    overridesUsed: new Set(),
+    overridesKnown: new Set(),
+    names: new Map(),
+  };
+  const receiver = fragmentReceiver(input.services);
+  const services = input.services.flatMap((service) => {
+    const selected = input.selection.get(service.definition.service);
+    return selected ? [buildService(building, service, selected, receiver)] : [];
+  });
+  if (input.selection.size === input.services.length) {
+    diagnostics.push(...unusedOverrides(input.overrides.keys(), building.overridesUsed, building.overridesKnown));
+  }
+  const desired: Desired = {
+    site: siteName(building),
+    services: receiver ? withFragments(services, receiver, input) : services,
+    required: requiredPlaces(building),
+    fragmentPaths: receiver ? allFragmentPaths(building, receiver) : new Map(),
+  };
+  return resultOf(desired, unique(diagnostics));
+}
+
+/** The same undefined variable met on three hosts is one problem. */
+function unique(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  return [
+    ...new Map(
+      diagnostics.map((d) => [`${d.code} ${d.message} ${d.at?.file}:${d.at?.line}:${d.at?.column}`, d]),
+    ).values(),
+  ];
+}
+
+function siteName(building: Building): string {
+  const [host] = building.hosts;
+  const [service] = building.services;
+  if (host === undefined || service === undefined) return '';
+  return new FieldReader(building.scope(host), service, building.diagnostics, []).variableText('deploy_site');
+}
+
+function buildService(
+  building: Building,
+  service: LoadedService,
+  selected: SelectedService,
+  receiver: FragmentReceiver | undefined,
+): DesiredService {
+  const { definition } = service;
+  const groupHosts = new Map<string, readonly HostName[]>();
+  const containers: DesiredContainer[] = [];
+  for (const name of Object.keys(definition.containers)) {
+    if (!selected.containers.has(name)) continue;
+    const places = placesOf(building, service, name);
+    groupHosts.set(name, places);
+    for (const host of places.filter((h) => building.hosts.includes(h))) {
+      const container = buildContainer(building, service, name, host);
+      if (container) containers.push(container);
+    }
+  }
+  const first = containers[0]?.host;
+  const reader =
+    first === undefined
+      ? undefined
+      : new FieldReader(building.scope(first), service, building.diagnostics, building.secrets);
+  const ofService = reader && first !== undefined && selected.whole ? { reader, host: first } : undefined;
+  const keys = definition.shared_keys;
+  return {
+    name: definition.service,
+    requires: [...definition.requires, ...definition.after],
+    whole: selected.whole,
+    phases: definition.phases,
+    containers,
+    groupHosts,
+    oneShots: buildOneShots(building, service, containers),
+    fragments: receiver && selected.whole ? fragmentsOf(building, service, receiver) : [],
+    databases: ofService && databaseWish(service, ofService.reader, ofService.host),
+    identity: ofService && identityWish(service, ofService.reader, ofService.host),
+    messaging: ofService && messagingWish(service, ofService.reader, ofService.host),
+    sharedKeys: keys && selected.containers.has(keys.container) ? keys : undefined,
+  };
+}
+
+function buildContainer(
+  building: Building,
+  service: LoadedService,
+  name: string,
+  host: HostName,
+): DesiredContainer | undefined {
+  const container = service.definition.containers[name];
+  if (container === undefined) return undefined;
+  const reader = new FieldReader(building.scope(host), service, building.diagnostics, building.secrets, localsOf(name));
+  const at = (...path: (string | number)[]) => ['containers', name, ...path];
+  if (!reader.boolean(container.enabled, at('enabled'))) return undefined;
+  const files = filesOf(building, { service, name, container, host, reader });
+  const spec = specOf(service, name, reader);
+  const address = reader.variableText('api_interface_address');
+  return {
+    host,
+    service: service.definition.service,
+    name,
+    key: containerKey(name),
+    directory: configDirectory(name),
+    image: {
+      repository: `${reader.variableText('docker_image_url')}${reader.text(container.image, at('image'))}`,
+      tag: reader.text(container.tag, at('tag')),
+    },
+    spec,
+    // A start command in config.json takes effect only with a new process, so a reload must not be enough for it.
+    specHash: specHashOf(spec, container.reload ? (files[0]?.sha256 ?? '') : ''),
+    files,
+    rollout: container.rollout,
+    reload: container.reload,
+    ports: container.ports.map((port, i) => ({ address, port: reader.integer(port, at('ports', i)) })),
+  };
+}
+
+function specOf(service: LoadedService, name: string, reader: FieldReader): ImagelessSpec {
+  const container = service.definition.containers[name];
+  if (container === undefined) throw new Error(`${name} is not a container of ${service.definition.service}`);
+  const at = (...path: (string | number)[]) => ['containers', name, ...path];
+  const extra = reader.variable('default_extra_volumes');
+  const environment = Object.entries(container.environment).map(
+    ([key, value]) => [key, reader.guarded(value, at('environment', key))] as const,
+  );
+  const health = container.healthcheck;
+  const dimensions = container.dimensions === undefined ? {} : reader.value(container.dimensions, at('dimensions'));
+  return {
+    name,
+    environment: {
+      KOLLA_CONFIG_STRATEGY: 'COPY_ALWAYS',
+      KOLLA_SERVICE_NAME: containerKey(name),
+      ...Object.fromEntries(environment),
+    },
+    volumes: [
+      `${configDirectory(name)}:/var/lib/kolla/config_files/:ro`,
+      ...(container.logs ? ['kolla_logs:/var/log/kolla/'] : []),
+      ...(Array.isArray(extra) ? extra.map(String) : []),
+      ...container.volumes.map((volume, i) => reader.text(volume, at('volumes', i))),
+    ].filter((volume) => volume !== ''),
+    privileged: container.privileged,
+    capAdd: container.cap_add,
+    pidMode: container.pid_mode,
+    ipcMode: container.ipc_mode,
+    healthcheck: health && {
+      test: reader.text(health.test, at('healthcheck', 'test')),
+      interval: health.interval,
+      timeout: health.timeout,
+      retries: health.retries,
+      startPeriod: health.start_period,
+    },
+    dimensions: isRecord(dimensions) ? dimensions : {},
+    restart: 'unless-stopped',
+  };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}
+
+/** Secrets count into the hash; the hash shows none of them. */
+function specHashOf(spec: ImagelessSpec, extra: string): string {
+  const environment = Object.entries(spec.environment).map(([key, value]) => [
+    key,
+    isSecret(value) ? value.reveal() : value,
+  ]);
+  return hashOf({ ...spec, environment, extra });
+}
+
+function buildOneShots(
+  building: Building,
+  service: LoadedService,
+  containers: readonly DesiredContainer[],
+): ReadonlyMap<string, DesiredOneShot> {
+  const oneShots = new Map<string, DesiredOneShot>();
+  for (const [name, definition] of Object.entries(service.definition.one_shots)) {
+    const owner = containers.find((c) => c.name === definition.container);
+    if (owner === undefined) continue;
+    const reader = new FieldReader(
+      building.scope(owner.host),
+      service,
+      building.diagnostics,
+      building.secrets,
+      localsOf(owner.name),
+    );
+    const environment = Object.entries(definition.environment).map(
+      ([key, value]) => [key, reader.guarded(value, ['one_shots', name, 'environment', key])] as const,
+    );
+    const spec: ImagelessSpec = {
+      ...owner.spec,
+      name,
+      environment: { ...owner.spec.environment, ...Object.fromEntries(environment) },
+      healthcheck: undefined,
+      command: definition.command,
+      restart: 'no',
+    };
+    oneShots.set(name, {
+      name,
+      host: owner.host,
+      service: service.definition.service,
+      container: owner.name,
+      spec,
+      definition,
+      contentHash: specHashOf(spec, ''),
+    });
+  }
+  return oneShots;
+}
+
+/** A selected load balancer carries the selected services' entries among its own files. */
+function withFragments(
+  services: readonly DesiredService[],
+  receiver: FragmentReceiver,
+  input: DesiredInput,
+): DesiredService[] {
+  const owner = receiver.service.definition.service;
+  if (!input.selection.get(owner)?.containers.has(receiver.name)) return [...services];
+  const fragments: DesiredFragment[] = services.flatMap((service) => service.fragments);
+  return services.map((service) => ({
+    ...service,
+    fragments: [],
+    containers: service.containers.map((container) =>
+      container.name === receiver.name
+        ? {
+            ...container,
+            files: [...container.files, ...fragments.filter((f) => f.host === container.host).map((f) => f.file)],
+          }
+        : container,
+    ),
+  }));
+}
+
+function allFragmentPaths(building: Building, receiver: FragmentReceiver): ReadonlyMap<HostName, ReadonlySet<string>> {
+  const paths = new Set(
+    building.services.flatMap((service) =>
+      Object.entries(service.definition.containers)
+        .filter(([, container]) => Object.keys(container.loadbalancer).length > 0)
+        .map(([name]) => fragmentPath(receiver, name)),
+    ),
+  );
+  return new Map(placesOf(building, receiver.service, receiver.name).map((host) => [host, paths]));
+}
+
+function requiredPlaces(building: Building): Desired['required'] {
+  const byName = new Map(building.services.map((service) => [service.definition.service, service]));
+  const edges = new Map(building.services.map((s) => [s.definition.service, s.definition.requires]));
+  const seen = new Set<string>();
+  return [...building.selection.keys()].flatMap((by) =>
+    [...closure(edges, [by])].sort().flatMap((name) => {
+      const service = byName.get(name);
+      if (service === undefined || building.selection.has(name) || seen.has(name)) return [];
+      seen.add(name);
+      const places = Object.keys(service.definition.containers).flatMap((container) =>
+        placesOf(building, service, container).map((host) => ({ host, container })),
+      );
+      return [{ service: name, by, places }];
+    }),
+  );
+}

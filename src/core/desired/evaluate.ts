@@ -1,0 +1,106 @@
+import { type Diagnostic, error, type SourceSpan } from '../model/diagnostic.ts';
+import type { HostName } from '../model/node.ts';
+import { Secret } from '../model/secret.ts';
+import type { LoadedService } from '../schema/service-file.ts';
+import type { YamlPath } from '../schema/yaml.ts';
+import { VariableError } from '../site/variable-error.ts';
+import type { Scope } from '../site/variables.ts';
+
+/** Evaluates fields of one service's definition for one host and collects what is wrong with them. */
+export class FieldReader {
+  readonly #scope: Scope;
+  readonly #service: LoadedService;
+  readonly #diagnostics: Diagnostic[];
+  readonly #locals: Readonly<Record<string, unknown>>;
+  readonly #secrets: readonly string[];
+
+  constructor(
+    scope: Scope,
+    service: LoadedService,
+    diagnostics: Diagnostic[],
+    secrets: readonly string[],
+    locals: Readonly<Record<string, unknown>> = {},
+  ) {
+    this.#scope = scope;
+    this.#service = service;
+    this.#diagnostics = diagnostics;
+    this.#secrets = secrets;
+    this.#locals = locals;
+  }
+
+  value(field: unknown, path: YamlPath): unknown {
+    return this.#attempt(() => this.#scope.evaluate(field, this.at(path), this.#locals));
+  }
+
+  text(field: unknown, path: YamlPath): string {
+    const value = this.value(field, path);
+    return value === undefined || value === null ? '' : String(value);
+  }
+
+  secret(field: unknown, path: YamlPath): Secret {
+    return new Secret(this.text(field, path));
+  }
+
+  /** Text that is a secret as soon as it contains one. */
+  guarded(field: unknown, path: YamlPath): string | Secret {
+    const text = this.text(field, path);
+    return this.#secrets.some((secret) => text.includes(secret)) ? new Secret(text) : text;
+  }
+
+  integer(field: unknown, path: YamlPath): number {
+    const value = this.value(field, path);
+    const number = Number(value);
+    if (value !== undefined && !Number.isInteger(number)) {
+      this.#diagnostics.push(error('not-a-number', `${String(value)} is not a whole number`, { at: this.at(path) }));
+    }
+    return number;
+  }
+
+  boolean(field: unknown, path: YamlPath): boolean {
+    return this.#attempt(() => this.#scope.boolean(field, this.at(path), this.#locals)) ?? false;
+  }
+
+  /** A variable by name, for what the tool itself needs to know (the database's address). */
+  variable(name: string): unknown {
+    return this.#attempt(() => this.#scope.get(name, this.at(['service'])));
+  }
+
+  variableText(name: string): string {
+    const value = this.variable(name);
+    return value === undefined || value === null ? '' : String(value);
+  }
+
+  at(path: YamlPath): SourceSpan {
+    return this.#service.span(path);
+  }
+
+  /** A variable that cannot be had is noted and the reading goes on, so that all problems are met in one go. */
+  #attempt<T>(read: () => T): T | undefined {
+    try {
+      return read();
+    } catch (cause) {
+      if (!(cause instanceof VariableError)) throw cause;
+      this.#diagnostics.push(cause.diagnostic);
+      return undefined;
+    }
+  }
+}
+
+/** All variables of a host as lazy own properties, the form in which templates see them. */
+export function templateContext(
+  scope: Scope,
+  names: readonly string[],
+  at: SourceSpan,
+  extra: Readonly<Record<string, unknown>>,
+): object {
+  const properties: PropertyDescriptorMap = {};
+  for (const name of names) {
+    properties[name] = { enumerable: true, configurable: true, get: () => scope.get(name, at) };
+  }
+  for (const [name, value] of Object.entries(extra)) properties[name] = { enumerable: true, value };
+  return Object.defineProperties({}, properties);
+}
+
+export function hostAddress(scopeOf: (host: HostName) => Scope, host: HostName, at: SourceSpan): string {
+  return String(scopeOf(host).get('api_interface_address', at));
+}

@@ -1,0 +1,147 @@
+import type { ContainerName, ContainerSpec, FileContent, HostName } from '../model/node.ts';
+import type { Secret } from '../model/secret.ts';
+import type { ContainerDefinition, OneShotDefinition, Phase } from '../schema/service.ts';
+
+export interface ImageRef {
+  readonly repository: string;
+  readonly tag: string;
+}
+
+/** A file with what the comparison needs. `service` is whom it belongs to: its tag selects the file. */
+export interface DesiredFile extends FileContent {
+  readonly sha256: string;
+  readonly service: string;
+}
+
+/** A container's spec without its image, which the plan decides (a reconfigure keeps what runs). */
+export type ImagelessSpec = Omit<ContainerSpec, 'image'>;
+
+/** One container as one host should hold it. */
+export interface DesiredContainer {
+  readonly host: HostName;
+  readonly service: string;
+  readonly name: ContainerName;
+  /** The name with dashes; names the config directory. */
+  readonly key: string;
+  /** Config directory on the node; ends with a slash. */
+  readonly directory: string;
+  readonly image: ImageRef;
+  readonly spec: ImagelessSpec;
+  readonly specHash: string;
+  readonly files: readonly DesiredFile[];
+  readonly rollout: ContainerDefinition['rollout'];
+  readonly reload: ContainerDefinition['reload'];
+  /** TCP ports it will listen on, with the address; prechecks look whether they are free. */
+  readonly ports: readonly { readonly address: string; readonly port: number }[];
+}
+
+export interface DesiredOneShot {
+  readonly name: ContainerName;
+  readonly host: HostName;
+  readonly service: string;
+  readonly container: ContainerName;
+  readonly spec: ImagelessSpec;
+  readonly definition: OneShotDefinition;
+  /** Hash of everything but the image. */
+  readonly contentHash: string;
+}
+
+export interface DatabaseWish {
+  readonly host: HostName;
+  readonly address: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: Secret;
+  readonly databases: readonly { readonly name: string; readonly user: string; readonly password: Secret }[];
+}
+
+export interface IdentityWish {
+  readonly host: HostName;
+  readonly authUrl: string;
+  readonly adminUser: string;
+  readonly adminProject: string;
+  readonly adminPassword: Secret;
+  readonly region: string;
+  readonly services: readonly {
+    readonly name: string;
+    readonly type: string;
+    readonly description: string;
+    readonly endpoints: { readonly internal: string; readonly public: string };
+  }[];
+  readonly roles: readonly string[];
+  readonly domains: readonly { readonly name: string; readonly description: string }[];
+  readonly projects: readonly { readonly name: string; readonly domain: string }[];
+  readonly users: readonly {
+    readonly name: string;
+    readonly password: Secret;
+    readonly domain: string;
+    readonly project?: string | undefined;
+    readonly roles: readonly string[];
+    readonly domain_roles: readonly string[];
+  }[];
+  readonly grants: readonly { readonly user: string; readonly project: string; readonly role: string }[];
+}
+
+export interface MessagingWish {
+  readonly host: HostName;
+  readonly address: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: Secret;
+  readonly users: readonly {
+    readonly name: string;
+    readonly password: Secret;
+    readonly tags: string;
+    readonly vhost: string;
+  }[];
+}
+
+export interface SharedKeysWish {
+  readonly container: ContainerName;
+  readonly kind: 'fernet';
+  readonly path: string;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** A load balancer fragment on one host, in the directory of the container that reads it. */
+export interface DesiredFragment {
+  readonly host: HostName;
+  readonly container: ContainerName;
+  /** Config directory of that container; ends with a slash. */
+  readonly directory: string;
+  readonly reload: ContainerDefinition['reload'];
+  readonly file: DesiredFile;
+}
+
+/** What one selected service should be, on all selected hosts. */
+export interface DesiredService {
+  readonly name: string;
+  readonly requires: readonly string[];
+  readonly whole: boolean;
+  readonly phases: readonly Phase[];
+  /** In inventory order of their hosts. */
+  readonly containers: readonly DesiredContainer[];
+  readonly oneShots: ReadonlyMap<string, DesiredOneShot>;
+  readonly fragments: readonly DesiredFragment[];
+  readonly databases?: DatabaseWish | undefined;
+  readonly identity?: IdentityWish | undefined;
+  readonly messaging?: MessagingWish | undefined;
+  readonly sharedKeys?: SharedKeysWish | undefined;
+  /** Hosts of each container's group, selected or not: a new cluster needs all of them. */
+  readonly groupHosts: ReadonlyMap<ContainerName, readonly HostName[]>;
+}
+
+export interface Desired {
+  readonly site: string;
+  /** Ordered: what a service requires stands before it. */
+  readonly services: readonly DesiredService[];
+  /** Services that selected ones require without being selected themselves. */
+  readonly required: readonly {
+    readonly service: string;
+    readonly by: string;
+    readonly places: readonly { readonly host: HostName; readonly container: ContainerName }[];
+  }[];
+  /** Paths of all enabled services' fragments per host, selected or not: those files are never stale. */
+  readonly fragmentPaths: ReadonlyMap<HostName, ReadonlySet<string>>;
+}

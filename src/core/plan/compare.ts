@@ -1,0 +1,119 @@
+import type { DesiredContainer, DesiredFile } from '../desired/model.ts';
+import { hashOf } from '../hash.ts';
+import {
+  label,
+  type ObservedContainer,
+  type ObservedFile,
+  type ObservedNode,
+  type PinnedImage,
+} from '../model/node.ts';
+
+/** Suffixes of names during a replacement; a later run recognises them. */
+export const nextSuffix = '__next';
+export const previousSuffix = '__previous';
+
+/** Files to write and to remove so that a container's directory holds exactly what is desired. */
+export interface FileChange {
+  readonly write: readonly DesiredFile[];
+  readonly remove: readonly string[];
+  /** Hash of the directory's content once that is done. */
+  readonly configHash: string;
+}
+
+/** Hash over names, modes and contents of a config directory; independent of order. */
+export function configHashOf(
+  directory: string,
+  files: Iterable<{ path: string; sha256: string; mode: string }>,
+): string {
+  const entries = [...files].map((f) => [f.path.slice(directory.length), f.mode, f.sha256] as const);
+  return hashOf(entries.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
+}
+
+/**
+ * What one directory needs. Files in `kept` belong to services that are not selected: they stay as they are and
+ * count into the hash as observed.
+ */
+export function compareFiles(
+  directory: string,
+  desired: readonly DesiredFile[],
+  observed: readonly ObservedFile[],
+  kept: ReadonlySet<string>,
+): FileChange {
+  const here = new Map(observed.filter((f) => f.path.startsWith(directory)).map((f) => [f.path, f]));
+  const wanted = new Map(desired.map((f) => [f.path, f]));
+  const write = desired.filter((f) => {
+    const seen = here.get(f.path);
+    return seen === undefined || seen.sha256 !== f.sha256 || seen.mode !== f.mode;
+  });
+  const others = [...here.values()].filter((f) => !wanted.has(f.path));
+  const remove = others.filter((f) => !kept.has(f.path)).map((f) => f.path);
+  const staying = others.filter((f) => kept.has(f.path));
+  return { write, remove: remove.sort(), configHash: configHashOf(directory, [...desired, ...staying]) };
+}
+
+export function isOurs(container: ObservedContainer): boolean {
+  return container.labels[label.container] !== undefined;
+}
+
+/** Marker left by a reload: which process (container id) has loaded which configuration. */
+export function loadedMarkerKey(container: string): string {
+  return `loaded.${container}`;
+}
+
+/** The configuration the running process has, from its last reload or else its start. */
+export function loadedConfigHash(container: ObservedContainer, node: ObservedNode): string | undefined {
+  const [id, hash] = (node.markers[loadedMarkerKey(container.name)] ?? '').split(' ');
+  return id === container.id ? hash : container.labels[label.configHash];
+}
+
+export type ContainerVerdict =
+  | { readonly kind: 'same' }
+  | { readonly kind: 'missing'; readonly reason: string }
+  | { readonly kind: 'start'; readonly reason: string }
+  | { readonly kind: 'reload'; readonly reason: string }
+  | { readonly kind: 'replace'; readonly reason: string };
+
+/** Whether a container is what it should be, and if not, why. */
+export function judgeContainer(
+  desired: DesiredContainer,
+  image: PinnedImage,
+  files: FileChange,
+  node: ObservedNode,
+): ContainerVerdict {
+  const seen = node.containers.find((c) => c.name === desired.name);
+  if (seen === undefined) return { kind: 'missing', reason: 'missing' };
+  const reasons: string[] = [];
+  if (seen.labels[label.imageDigest] !== image.digest) {
+    reasons.push(`image ${tagOf(seen.image)} → ${image.tag}${sameTag(seen.image, image) ? ' (the tag moved)' : ''}`);
+  }
+  if (seen.labels[label.specHash] !== desired.specHash) reasons.push('container settings changed');
+  const stale = loadedConfigHash(seen, node) !== files.configHash;
+  if (stale) reasons.push(describeFiles(desired.directory, files));
+  if (reasons.length === 0 && seen.state === 'running') return { kind: 'same' };
+  if (seen.state !== 'running') reasons.push(`not running (${seen.state})`);
+  if (!stale && reasons.length === 1 && seen.state === 'exited') return { kind: 'start', reason: reasons.join('; ') };
+  const onlyFiles = stale && reasons.length === 1 && seen.state === 'running';
+  // A start command no reload brings into effect is part of the spec hash of such a container.
+  if (onlyFiles && desired.reload !== undefined) return { kind: 'reload', reason: reasons.join('; ') };
+  return { kind: 'replace', reason: reasons.join('; ') };
+}
+
+function describeFiles(directory: string, files: FileChange): string {
+  const changed = files.write.map((f) => f.path.slice(directory.length));
+  const removed = files.remove.map((path) => path.slice(directory.length));
+  const parts = [
+    ...(changed.length > 0 ? [`config changed: ${changed.join(', ')}`] : []),
+    ...(removed.length > 0 ? [`config removed: ${removed.join(', ')}`] : []),
+  ];
+  return parts.length > 0 ? parts.join('; ') : 'running with an older configuration';
+}
+
+function tagOf(image: string): string {
+  const name = image.slice(image.lastIndexOf('/') + 1);
+  const colon = name.indexOf(':');
+  return colon < 0 ? name : name.slice(colon + 1);
+}
+
+function sameTag(seen: string, image: PinnedImage): boolean {
+  return seen === `${image.repository}:${image.tag}`;
+}

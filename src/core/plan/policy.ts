@@ -1,0 +1,58 @@
+import type { Desired, DesiredContainer, ImageRef } from '../desired/model.ts';
+import { type HostName, imageName, label, type ObservedNode, type PinnedImage } from '../model/node.ts';
+import { isOurs } from './compare.ts';
+
+export type ChangeVerb = 'pull' | 'deploy' | 'reconfigure' | 'upgrade';
+
+export interface VerbPolicy {
+  /** `wanted`: the tag of the variables; `keep`: whatever runs. */
+  readonly images: 'wanted' | 'keep';
+  /** Migrations and bootstraps may run. */
+  readonly oneShots: boolean;
+  /** A service of which nothing is there yet is brought up; otherwise it is left alone and named. */
+  readonly newServices: boolean;
+}
+
+/** The table of verbs; a pull only fetches what a later deploy or upgrade will want. */
+export const verbPolicy: Readonly<Record<ChangeVerb, VerbPolicy>> = {
+  pull: { images: 'wanted', oneShots: false, newServices: true },
+  deploy: { images: 'wanted', oneShots: true, newServices: true },
+  upgrade: { images: 'wanted', oneShots: true, newServices: false },
+  reconfigure: { images: 'keep', oneShots: false, newServices: false },
+};
+
+export type Observed = ReadonlyMap<HostName, ObservedNode>;
+
+/** The image a container of ours runs now, from its labels. */
+export function runningImage(container: DesiredContainer, observed: Observed): PinnedImage | undefined {
+  const seen = observed.get(container.host)?.containers.find((c) => c.name === container.name);
+  if (seen === undefined || !isOurs(seen)) return undefined;
+  const digest = seen.labels[label.imageDigest];
+  if (digest === undefined) return undefined;
+  const colon = seen.image.lastIndexOf(':');
+  const tagged = colon > seen.image.lastIndexOf('/');
+  return {
+    repository: tagged ? seen.image.slice(0, colon) : seen.image,
+    tag: tagged ? seen.image.slice(colon + 1) : '',
+    digest,
+  };
+}
+
+/** Images whose digest the registry has to be asked for before planning; each once, in a stable order. */
+export function imagesToResolve(verb: ChangeVerb, desired: Desired, observed: Observed): ImageRef[] {
+  const policy = verbPolicy[verb];
+  const needed = new Map<string, ImageRef>();
+  for (const service of desired.services) {
+    if (!policy.newServices && !isDeployed(service.containers, observed)) continue;
+    for (const container of service.containers) {
+      if (policy.images === 'keep' && runningImage(container, observed) !== undefined) continue;
+      needed.set(imageName(container.image), container.image);
+    }
+  }
+  return [...needed.keys()].sort().flatMap((name) => needed.get(name) ?? []);
+}
+
+/** Whether any of a service's containers exists on the nodes that were looked at. */
+export function isDeployed(containers: readonly DesiredContainer[], observed: Observed): boolean {
+  return containers.some((c) => observed.get(c.host)?.containers.some((seen) => seen.name === c.name && isOurs(seen)));
+}

@@ -1,0 +1,173 @@
+import type { DesiredContainer } from '../desired/model.ts';
+import { type ContainerSpec, type HostName, label, type ObservedNode, type PinnedImage } from '../model/node.ts';
+import { type ContainerVerdict, type FileChange, nextSuffix, previousSuffix } from './compare.ts';
+import type { Impact, Marker, PlanBuilder, StepId } from './steps.ts';
+
+/** One container on one host that is not what it should be. */
+export interface Change {
+  readonly container: DesiredContainer;
+  readonly image: PinnedImage;
+  readonly files: FileChange;
+  readonly verdict: ContainerVerdict;
+  readonly node: ObservedNode;
+  readonly pull?: StepId | undefined;
+}
+
+/** What the steps of one change wait for, beyond each other. */
+export interface Waits {
+  readonly before: readonly StepId[];
+  /** More steps that must be done before the old container is stopped. */
+  readonly beforeStop?: readonly StepId[];
+  readonly beforeStart?: readonly StepId[];
+}
+
+export interface Prepared {
+  readonly change: Change;
+  readonly ids: readonly StepId[];
+}
+
+function base(change: Change, needs: readonly StepId[], reason: string, impact: Impact = 'none') {
+  return { service: change.container.service, host: change.container.host, needs, reason, impact };
+}
+
+export function isServing(change: Change): boolean {
+  return seen(change)?.state === 'running';
+}
+
+function seen(change: Change) {
+  return change.node.containers.find((c) => c.name === change.container.name);
+}
+
+function subject(change: Change): string {
+  return change.container.name;
+}
+
+/** Labels of a container of ours; the run adds its own id. */
+export function labelsFor(site: string, change: Pick<Change, 'container' | 'image' | 'files'>): Record<string, string> {
+  return {
+    [label.site]: site,
+    [label.service]: change.container.service,
+    [label.container]: change.container.name,
+    [label.specHash]: change.container.specHash,
+    [label.configHash]: change.files.configHash,
+    [label.imageDigest]: change.image.digest,
+  };
+}
+
+/** Files that differ are written (and stale ones removed), if there are any. */
+export function writeFiles(plan: PlanBuilder, change: Change, needs: readonly StepId[], reason: string): StepId[] {
+  const { write, remove } = change.files;
+  if (write.length === 0 && remove.length === 0) return [];
+  const files = write.map(({ path, content, mode }) => ({ path, content, mode }));
+  return [
+    plan.add(
+      base(change, needs, reason),
+      { kind: 'write', container: subject(change), files, remove },
+      subject(change),
+    ),
+  ];
+}
+
+/** Everything that can be done while the old container still serves: files and the new container, created aside. */
+export function prepare(
+  plan: PlanBuilder,
+  site: string,
+  change: Change,
+  needs: readonly StepId[],
+  variation: { readonly environment?: Readonly<Record<string, string>>; readonly note?: string } = {},
+): Prepared {
+  const { container, verdict } = change;
+  const reason = variation.note ?? ('reason' in verdict ? verdict.reason : '');
+  const written = writeFiles(plan, change, needs, reason);
+  if (verdict.kind === 'start' && variation.environment === undefined) return { change, ids: written };
+  const spec: ContainerSpec = {
+    ...container.spec,
+    image: change.image,
+    environment: { ...container.spec.environment, ...variation.environment },
+  };
+  const labels = labelsFor(site, change);
+  // A variation is not what is desired: with another spec hash any later plan replaces it.
+  if (variation.environment !== undefined) labels[label.specHash] = `${container.specHash}-temporary`;
+  const create = plan.add(
+    base(change, [...needs, ...written, ...(change.pull ? [change.pull] : [])], reason),
+    { kind: 'create', container: container.name, as: temporaryName(change), spec, labels },
+    subject(change),
+  );
+  return { change, ids: [...written, create] };
+}
+
+/** A container that stands beside a living one needs another name until it takes over. */
+export function temporaryName(change: Change): string {
+  return seen(change) === undefined ? change.container.name : `${change.container.name}${nextSuffix}`;
+}
+
+/** Stop the old one (if any) and put it aside. */
+export function stopOld(plan: PlanBuilder, change: Change, needs: readonly StepId[], serving: boolean): StepId[] {
+  if (seen(change) === undefined || change.verdict.kind === 'start') return [];
+  const { name } = change.container;
+  return [
+    plan.add(
+      base(change, needs, 'makes room for its successor', serving ? 'replica' : 'none'),
+      {
+        kind: 'stop',
+        container: name,
+        graceSeconds: change.container.rollout.stop_grace,
+        aside: `${name}${previousSuffix}`,
+      },
+      name,
+    ),
+  ];
+}
+
+/** Start the new one and wait until it is healthy; the last id stands for "this replica serves". */
+export function startNew(plan: PlanBuilder, change: Change, needs: readonly StepId[], marker?: Marker): StepId[] {
+  const { container } = change;
+  const reason = 'reason' in change.verdict ? change.verdict.reason : '';
+  const temporary = temporaryName(change);
+  const from = change.verdict.kind !== 'start' && temporary !== container.name ? temporary : undefined;
+  const start = plan.add(
+    base(change, needs, reason),
+    { kind: 'start', container: container.name, from },
+    subject(change),
+  );
+  const healthy = plan.add(
+    base(change, [start], 'must serve before anything that follows'),
+    {
+      kind: 'healthy',
+      container: container.name,
+      healthcheck: container.spec.healthcheck,
+      deadlineSeconds: container.rollout.health_deadline,
+      marker,
+    },
+    subject(change),
+  );
+  return [start, healthy];
+}
+
+/** Removes what a replacement (this one, or an interrupted earlier one) left beside the container. */
+export function removeOld(
+  plan: PlanBuilder,
+  change: Change,
+  needs: readonly StepId[],
+  extra: readonly string[] = [],
+): StepId[] {
+  const { name } = change.container;
+  const replaced = seen(change) !== undefined && change.verdict.kind === 'replace' ? [`${name}${previousSuffix}`] : [];
+  const left = change.node.containers
+    .map((c) => c.name)
+    .filter(
+      (other) =>
+        other === `${name}${previousSuffix}` || (other === `${name}${nextSuffix}` && change.verdict.kind !== 'replace'),
+    );
+  return [...new Set([...replaced, ...left, ...extra])].map((leftover) =>
+    plan.add(
+      base(change, needs, replaced.includes(leftover) ? 'its successor serves' : 'left over from an interrupted run'),
+      { kind: 'remove', container: leftover },
+      leftover,
+    ),
+  );
+}
+
+export function byHost(changes: readonly Change[], order: readonly HostName[]): Change[] {
+  return [...changes].sort((a, b) => order.indexOf(a.container.host) - order.indexOf(b.container.host));
+}

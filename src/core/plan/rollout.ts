@@ -1,0 +1,210 @@
+import type { DesiredOneShot, SharedKeysWish } from '../desired/model.ts';
+import type { HostName } from '../model/node.ts';
+import {
+  type Change,
+  isServing,
+  prepare,
+  removeOld,
+  startNew,
+  stopOld,
+  temporaryName,
+  type Waits,
+  writeFiles,
+} from './replace.ts';
+import type { PlanBuilder, StepId } from './steps.ts';
+
+/** What a strategy gets: the changes of one container on all its hosts, in inventory order. */
+export interface RolloutInput {
+  readonly site: string;
+  readonly changes: readonly Change[];
+  /** Hosts of the container's whole group, selected or not. */
+  readonly groupHosts: readonly HostName[];
+  readonly needs: readonly StepId[];
+  readonly keys?: { readonly wish: SharedKeysWish; readonly running: readonly HostName[] } | undefined;
+}
+
+/** Adds the steps of one container's rollout; returns the steps that stand for "all done". */
+export type Strategy = (plan: PlanBuilder, input: RolloutInput) => StepId[];
+
+export function rolling(plan: PlanBuilder, input: RolloutInput): StepId[] {
+  const fresh = input.changes.every((change) => !isServing(change));
+  const size = input.changes[0]?.container.rollout.batch ?? 1;
+  return inBatches(plan, input, fresh ? input.changes.length : size);
+}
+
+/** One member at a time, also when the cluster is new: the first host forms it, the others join. */
+export function rabbitmq(plan: PlanBuilder, input: RolloutInput): StepId[] {
+  return inBatches(plan, input, 1);
+}
+
+function inBatches(plan: PlanBuilder, input: RolloutInput, size: number): StepId[] {
+  // Replicas that do not serve come first: bringing them up never takes one away.
+  const ordered = [...input.changes.filter((c) => !isServing(c)), ...input.changes.filter(isServing)];
+  const keys = sharedKeys(plan, input);
+  let before: readonly StepId[] = input.needs;
+  const done: StepId[] = [];
+  for (let at = 0; at < ordered.length; at += size) {
+    const ends = ordered.slice(at, at + size).map((change) => {
+      const waits: Waits = { before, beforeStart: keys.distributed };
+      return replaceOne(plan, input.site, change, waits, keys.prepared.get(change));
+    });
+    before = ends.map((end) => end.serving);
+    done.push(...ends.flatMap((end) => end.all));
+  }
+  return done;
+}
+
+function replaceOne(
+  plan: PlanBuilder,
+  site: string,
+  change: Change,
+  waits: Waits,
+  preparedAlready?: readonly StepId[],
+): { serving: StepId; all: StepId[] } {
+  const ready = [...waits.before, ...(preparedAlready ?? prepare(plan, site, change, waits.before).ids)];
+  const stopped = stopOld(plan, change, ready, isServing(change));
+  const needs = [...ready, ...stopped, ...(waits.beforeStart ?? [])];
+  const started = startNew(plan, change, needs);
+  const serving = started[started.length - 1] ?? '';
+  const removed = removeOld(plan, change, [serving]);
+  return { serving, all: [serving, ...removed] };
+}
+
+/**
+ * Versions must not mix: new ones are created everywhere beforehand, then all old ones are stopped, and only when
+ * the last one is gone the new ones start.
+ */
+export function together(plan: PlanBuilder, input: RolloutInput): StepId[] {
+  const prepared = input.changes.flatMap((change) => prepare(plan, input.site, change, input.needs).ids);
+  const ready = prepared.length > 0 ? prepared : input.needs;
+  const stopped = input.changes.flatMap((change) => stopOld(plan, change, ready, isServing(change)));
+  return input.changes.flatMap((change) => {
+    const started = startNew(plan, change, [...ready, ...stopped]);
+    const serving = started.slice(-1);
+    return [...serving, ...removeOld(plan, change, serving)];
+  });
+}
+
+/**
+ * Keys shared by all replicas lie in each host's volume before any replica starts. Containers that do not exist yet
+ * are created first: their volumes are reached through them.
+ */
+function sharedKeys(plan: PlanBuilder, input: RolloutInput) {
+  const nothing = { distributed: [] as StepId[], prepared: new Map<Change, readonly StepId[]>() };
+  if (input.keys === undefined || input.changes.length === 0) return nothing;
+  const { wish, running } = input.keys;
+  const marker = { key: `keys.${wish.container}`, value: wish.kind };
+  const missing = input.changes.filter((change) => change.node.markers[marker.key] !== marker.value);
+  if (missing.length === 0) return nothing;
+  const prepared = new Map(missing.map((change) => [change, prepare(plan, input.site, change, input.needs).ids]));
+  const first = missing[0];
+  if (first === undefined) return nothing;
+  const holders = [
+    ...running.map((host) => ({ host, container: wish.container })),
+    ...missing
+      .filter((change) => !running.includes(change.container.host))
+      .map((change) => ({ host: change.container.host, container: temporaryName(change) })),
+  ];
+  const id = plan.add(
+    {
+      service: first.container.service,
+      host: first.container.host,
+      needs: [...prepared.values()].flat(),
+      reason: `every replica needs the same ${wish.kind} keys`,
+      impact: 'none',
+    },
+    { kind: 'keys', wish, holders, marker },
+    wish.container,
+  );
+  return { distributed: [id], prepared };
+}
+
+/** A member joins or is replaced only while all the others are Synced in one Primary component. */
+export function galera(plan: PlanBuilder, input: RolloutInput): StepId[] {
+  const [first] = input.changes;
+  if (first === undefined) return [];
+  const ordered = [...input.changes.filter((c) => !isServing(c)), ...input.changes.filter(isServing)];
+  let members = input.groupHosts.length - ordered.filter((c) => !isServing(c)).length;
+  let before: readonly StepId[] = input.needs;
+  const done: StepId[] = [];
+  for (const change of ordered) {
+    // The check runs on a member that exists: a joiner is checked through the previous one.
+    const checkable = isServing(change);
+    const checks = checkable ? [galeraCheck(plan, change, before, members)] : before;
+    const end = replaceOne(plan, input.site, change, { before: checks });
+    if (!checkable) members += 1;
+    before = [end.serving];
+    done.push(...end.all);
+  }
+  return done;
+}
+
+function galeraCheck(plan: PlanBuilder, change: Change, needs: readonly StepId[], members: number): StepId {
+  const { container } = change;
+  return plan.add(
+    {
+      service: container.service,
+      host: container.host,
+      needs,
+      reason: 'a member is taken away only from a whole cluster',
+      impact: 'none',
+    },
+    { kind: 'galera-check', container: container.name, members },
+    container.name,
+  );
+}
+
+/** Marker on the first host: the cluster has once been formed and must never be formed anew. */
+export const galeraFormedMarker = { key: 'galera.formed', value: 'yes' } as const;
+
+/**
+ * A new cluster: the data directory is made on the first host, which then starts alone as a cluster of one; the
+ * others join one after another; at last the first is replaced by its lasting form.
+ */
+export function galeraNewCluster(
+  plan: PlanBuilder,
+  input: RolloutInput,
+  bootstrap: { readonly add: (needs: readonly StepId[]) => StepId[]; readonly oneShot: DesiredOneShot },
+): StepId[] {
+  const [first, ...joiners] = input.changes;
+  if (first === undefined) return [];
+  const written = writeFiles(plan, first, input.needs, 'missing');
+  const made = bootstrap.add([...input.needs, ...written]);
+  const onlyFiles: Change = { ...first, files: { ...first.files, write: [], remove: [] } };
+  const forming = prepare(plan, input.site, onlyFiles, made, {
+    environment: { BOOTSTRAP_ARGS: '--wsrep-new-cluster' },
+    note: 'forms the new cluster',
+  });
+  const formed = startNew(plan, onlyFiles, forming.ids, galeraFormedMarker);
+  let before: readonly StepId[] = formed.slice(-1);
+  const done: StepId[] = [];
+  for (const joiner of joiners) {
+    const end = replaceOne(plan, input.site, joiner, { before });
+    before = [end.serving];
+    done.push(...end.all);
+  }
+  const lasting = lastingForm(onlyFiles);
+  const check = galeraCheck(plan, lasting, before, input.changes.length);
+  const end = replaceOne(plan, input.site, lasting, { before: [check] });
+  return [...done, ...end.all];
+}
+
+/** The first member as it will stand once it has formed the cluster: running, and to be replaced by its lasting form. */
+function lastingForm(change: Change): Change {
+  const { name } = change.container;
+  const stand = {
+    name,
+    id: '',
+    image: '',
+    state: 'running',
+    health: 'none',
+    labels: {},
+    created: 0,
+    status: '',
+  } as const;
+  return {
+    ...change,
+    verdict: { kind: 'replace', reason: 'lasting form of the member that formed the cluster' },
+    node: { ...change.node, containers: [...change.node.containers.filter((c) => c.name !== name), stand] },
+  };
+}

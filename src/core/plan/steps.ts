@@ -1,0 +1,129 @@
+import type { DatabaseWish, IdentityWish, MessagingWish, SharedKeysWish } from '../desired/model.ts';
+import type { ContainerName, ContainerSpec, FileContent, Healthcheck, HostName, PinnedImage } from '../model/node.ts';
+
+export type StepId = string;
+
+/** What carrying a step out means for the users of the cloud. */
+export type Impact = 'none' | 'replica' | 'service';
+
+/** A fact a later run cannot see on the node, left there when the step is done. */
+export interface Marker {
+  readonly key: string;
+  readonly value: string;
+}
+
+interface StepBase {
+  readonly id: StepId;
+  readonly service: string;
+  readonly host: HostName;
+  /** Steps that must have succeeded before. */
+  readonly needs: readonly StepId[];
+  /** Why, in words. */
+  readonly reason: string;
+  readonly impact: Impact;
+}
+
+/** Every effect a run can have. One executor and one way to print it for each kind. */
+export type StepAction =
+  | { readonly kind: 'pull'; readonly image: PinnedImage }
+  | {
+      readonly kind: 'write';
+      readonly container: ContainerName;
+      readonly files: readonly FileContent[];
+      readonly remove: readonly string[];
+    }
+  | {
+      readonly kind: 'create';
+      readonly container: ContainerName;
+      /** Its name until it takes over. */
+      readonly as: ContainerName;
+      readonly spec: ContainerSpec;
+      readonly labels: Readonly<Record<string, string>>;
+    }
+  | {
+      readonly kind: 'stop';
+      readonly container: ContainerName;
+      readonly graceSeconds: number;
+      /** Name it gets once stopped, so that its successor can take its own. */
+      readonly aside?: ContainerName | undefined;
+    }
+  | { readonly kind: 'start'; readonly container: ContainerName; readonly from?: ContainerName | undefined }
+  | {
+      readonly kind: 'healthy';
+      readonly container: ContainerName;
+      readonly healthcheck?: Healthcheck | undefined;
+      readonly deadlineSeconds: number;
+      readonly marker?: Marker | undefined;
+    }
+  | { readonly kind: 'remove'; readonly container: ContainerName }
+  | {
+      readonly kind: 'reload';
+      readonly container: ContainerName;
+      readonly exec: readonly (readonly string[])[];
+      readonly signal?: string | undefined;
+      /** Config hash that is loaded afterwards. */
+      readonly configHash: string;
+    }
+  | {
+      readonly kind: 'one-shot';
+      readonly name: ContainerName;
+      readonly spec: ContainerSpec;
+      readonly labels: Readonly<Record<string, string>>;
+      readonly timeoutSeconds: number;
+      readonly marker: Marker;
+    }
+  | { readonly kind: 'databases'; readonly wish: DatabaseWish; readonly marker: Marker }
+  | { readonly kind: 'identity'; readonly wish: IdentityWish; readonly marker: Marker }
+  | { readonly kind: 'messaging'; readonly wish: MessagingWish; readonly marker: Marker }
+  | {
+      readonly kind: 'keys';
+      readonly wish: SharedKeysWish;
+      /** Every host and the container (created or running) through which its volume is reached. */
+      readonly holders: readonly { readonly host: HostName; readonly container: ContainerName }[];
+      readonly marker: Marker;
+    }
+  | {
+      readonly kind: 'galera-check';
+      readonly container: ContainerName;
+      /** Members that must be Synced in one Primary component right now. */
+      readonly members: number;
+    }
+  | {
+      /** What `destroy` takes away beyond containers. */
+      readonly kind: 'wipe';
+      readonly volumes: readonly string[];
+      readonly paths: readonly string[];
+      readonly markers: readonly string[];
+    };
+
+export type StepKind = StepAction['kind'];
+export type Step = StepBase & StepAction;
+export type StepOf<K extends StepKind> = StepBase & Extract<StepAction, { kind: K }>;
+
+export interface Plan {
+  readonly verb: string;
+  readonly site: string;
+  readonly steps: readonly Step[];
+  /** What the operator should know although nothing is done about it (a pending image change, a host left out). */
+  readonly notices: readonly string[];
+}
+
+/** A plan under construction: hands out ids that depend on nothing but the input. */
+export class PlanBuilder {
+  readonly #steps: Step[] = [];
+  readonly #ids = new Set<StepId>();
+  readonly notices: string[] = [];
+
+  add(base: Omit<StepBase, 'id'>, action: StepAction, subject: string): StepId {
+    const stem = `${base.service}/${base.host}/${action.kind}/${subject}`;
+    let id = stem;
+    for (let n = 2; this.#ids.has(id); n++) id = `${stem}#${n}`;
+    this.#ids.add(id);
+    this.#steps.push({ ...base, ...action, id });
+    return id;
+  }
+
+  get steps(): readonly Step[] {
+    return this.#steps;
+  }
+}

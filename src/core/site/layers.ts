@@ -1,0 +1,42 @@
+import type { SourceSpan } from '../model/diagnostic.ts';
+import type { YamlDocument, YamlPath } from '../schema/yaml.ts';
+
+export interface VariableEntry {
+  readonly value: unknown;
+  /** Where the value's text starts. */
+  readonly at: SourceSpan;
+  /** Places inside a list or map; without it every place is `at`. */
+  readonly inside?: ((path: YamlPath) => SourceSpan) | undefined;
+  /** Text at that path is taken as it is, never evaluated (`!unsafe`). */
+  readonly isPlain?: ((path: YamlPath) => boolean) | undefined;
+  /** The name is declared, but its value is still to be supplied: using it is this error. */
+  readonly absent?: { readonly code: string; readonly message: string; readonly hint: string } | undefined;
+}
+
+/** One source of variables. A later layer of a host wins over an earlier one, name by name. */
+export interface VariableLayer {
+  readonly name: string;
+  readonly values: ReadonlyMap<string, VariableEntry>;
+}
+
+/** The keys of a map in a YAML document as variables; `base` is the way to that map. */
+export function documentEntries(document: YamlDocument, base: YamlPath = []): Map<string, VariableEntry> {
+  let value = document.value;
+  for (const part of base) value = (value as Record<string, unknown> | null | undefined)?.[part];
+  const entries = new Map<string, VariableEntry>();
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return entries;
+  for (const [name, item] of Object.entries(value)) entries.set(name, documentEntry(document, [...base, name], item));
+  return entries;
+}
+
+/** Positions are looked up only when somebody asks: nobody does for most variables. */
+function documentEntry(document: YamlDocument, path: YamlPath, value: unknown): VariableEntry {
+  return {
+    value,
+    get at() {
+      return document.textAt(path);
+    },
+    inside: (inner) => document.textAt([...path, ...inner]),
+    isPlain: (inner) => document.isPlain([...path, ...inner]),
+  };
+}

@@ -1,0 +1,266 @@
+import { error, type SourceSpan } from '../model/diagnostic.ts';
+import type { HostName } from '../model/node.ts';
+import { didYouMean } from '../model/suggest.ts';
+import { evaluateTemplate } from './evaluate.ts';
+import type { Inventory } from './inventory.ts';
+import { createEngine, type Engine } from './jinja-engine.ts';
+import { truthOf } from './jinja-filters.ts';
+import { isTemplate, type ScanProblem, type Template } from './jinja-scan.ts';
+import type { VariableEntry, VariableLayer } from './layers.ts';
+import { VariableError } from './variable-error.ts';
+
+export interface VariableSource {
+  readonly inventory: Inventory;
+  /** Every layer of a host, lowest first. */
+  layersFor(host: HostName): readonly VariableLayer[];
+  /** Values that exist without being set anywhere, `CONFIG_DIR` for example. */
+  readonly constants?: Readonly<Record<string, unknown>> | undefined;
+  /** Texts that must not appear in a message. */
+  secretValues?(): readonly string[];
+}
+
+export interface Origin {
+  /** Of the layer that wins; undefined for a magic variable. */
+  readonly at: SourceSpan | undefined;
+  /** Every layer that sets the name, lowest first; values as written. */
+  readonly layers: readonly { readonly name: string; readonly at: SourceSpan; readonly value: unknown }[];
+}
+
+export type Locals = Readonly<Record<string, unknown>>;
+
+/** The variables of one host. Evaluated when asked for, once. */
+export interface Scope {
+  readonly host: HostName;
+  /** Throws VariableError when the name or anything it needs has no value. `usedAt` is where the name stands. */
+  get(name: string, usedAt?: SourceSpan): unknown;
+  /** Set by a layer, or magic. Says nothing about whether its value can be evaluated. */
+  has(name: string): boolean;
+  /**
+   * The value with every `{{ }}` and `{% %}` in it replaced, lists and maps inside and out. A text that is one
+   * `{{ expression }}` takes the type of the result. Results are not evaluated again. Throws VariableError.
+   * `locals` are names known to this value alone; they win over variables.
+   */
+  evaluate(value: unknown, at: SourceSpan, locals?: Locals): unknown;
+  /** `evaluate`, then yes/no/on/off/true/false/1/0 as boolean; VariableError for anything else. */
+  boolean(value: unknown, at: SourceSpan, locals?: Locals): boolean;
+  /** Names of all variables, sorted. */
+  names(): string[];
+  origin(name: string): Origin | undefined;
+}
+
+/** Scopes of a site. They share the engine and the parsed templates; each host's values are kept. */
+export interface Scopes {
+  scope(host: HostName): Scope;
+}
+
+const maxDepth = 150;
+const maxEvaluations = 50_000;
+
+interface Session {
+  readonly source: VariableSource;
+  readonly engine: Engine;
+  readonly templates: Map<string, Template | ScanProblem>;
+  readonly scopes: Map<HostName, HostScope>;
+  /** Variables being evaluated, outermost first. */
+  readonly stack: { readonly host: HostName; readonly name: string }[];
+  evaluations: number;
+}
+
+export function createScopes(source: VariableSource): Scopes {
+  const session: Session = {
+    source,
+    engine: createEngine(),
+    templates: new Map(),
+    scopes: new Map(),
+    stack: [],
+    evaluations: 0,
+  };
+  return { scope: (host) => scopeOf(session, host) };
+}
+
+/** The variables of one host, for a caller that needs no other. */
+export function createScope(source: VariableSource, host: HostName): Scope {
+  return createScopes(source).scope(host);
+}
+
+function scopeOf(session: Session, host: HostName): HostScope {
+  const known = session.scopes.get(host);
+  if (known) return known;
+  const scope = new HostScope(session, host);
+  session.scopes.set(host, scope);
+  return scope;
+}
+
+type Path = readonly (string | number)[];
+
+type Kept = { readonly value: unknown } | { readonly failure: VariableError };
+
+class HostScope implements Scope {
+  readonly host: HostName;
+  readonly #session: Session;
+  readonly #layers: readonly VariableLayer[];
+  readonly #kept = new Map<string, Kept>();
+  readonly #magic: Readonly<Record<string, () => unknown>>;
+
+  constructor(session: Session, host: HostName) {
+    this.host = host;
+    this.#session = session;
+    this.#layers = session.source.layersFor(host);
+    this.#magic = magicOf(session.source, host);
+  }
+
+  has(name: string): boolean {
+    return Object.hasOwn(this.#magic, name) || this.#entry(name) !== undefined;
+  }
+
+  get(name: string, usedAt?: SourceSpan): unknown {
+    const kept = this.#kept.get(name);
+    if (kept) {
+      if ('failure' in kept) throw kept.failure;
+      return kept.value;
+    }
+    const entry = this.#entry(name);
+    if (!entry) {
+      const magic = Object.hasOwn(this.#magic, name) ? this.#magic[name] : undefined;
+      if (!magic) throw this.#undefinedName(name, usedAt);
+      const value = magic();
+      this.#kept.set(name, { value });
+      return value;
+    }
+    return this.#evaluateEntry(name, entry);
+  }
+
+  evaluate(value: unknown, at: SourceSpan, locals?: Locals): unknown {
+    return this.#deep(value, { value, at }, [], locals);
+  }
+
+  boolean(value: unknown, at: SourceSpan, locals?: Locals): boolean {
+    const result = this.evaluate(value, at, locals);
+    const truth = truthOf(result);
+    if (truth !== undefined) return truth;
+    throw new VariableError(
+      error('not-boolean', `must be yes or no, not ${describe(result)}`, {
+        at,
+        host: this.host,
+        hint: 'write true or false (yes, no, on, off are understood too)',
+      }),
+    );
+  }
+
+  names(): string[] {
+    const names = new Set([...Object.keys(this.#magic), ...this.#layers.flatMap(({ values }) => [...values.keys()])]);
+    return [...names].sort();
+  }
+
+  origin(name: string): Origin | undefined {
+    const layers = this.#layers.flatMap((layer) => {
+      const entry = layer.values.get(name);
+      return entry ? [{ name: layer.name, at: entry.at, value: entry.value }] : [];
+    });
+    if (layers.length === 0 && !Object.hasOwn(this.#magic, name)) return undefined;
+    return { at: layers.at(-1)?.at, layers };
+  }
+
+  #entry(name: string): VariableEntry | undefined {
+    for (let i = this.#layers.length - 1; i >= 0; i--) {
+      const entry = this.#layers[i]?.values.get(name);
+      if (entry) return entry;
+    }
+    return undefined;
+  }
+
+  #evaluateEntry(name: string, entry: VariableEntry): unknown {
+    if (entry.absent) throw this.#failure(entry.absent.code, entry.absent.message, entry.at, entry.absent.hint);
+    const { stack } = this.#session;
+    const first = stack.findIndex((item) => item.name === name && item.host === this.host);
+    if (first >= 0) {
+      const chain = [...stack.slice(first).map((item) => item.name), name].join(' → ');
+      throw this.#failure('variable-cycle', `variables need each other: ${chain}`, entry.at);
+    }
+    if (stack.length === 0) this.#session.evaluations = 0;
+    if (stack.length >= maxDepth || ++this.#session.evaluations > maxEvaluations) {
+      throw this.#failure('variables-too-deep', `${name} needs too many other variables`, entry.at);
+    }
+    stack.push({ host: this.host, name });
+    try {
+      const value = this.#deep(entry.value, entry, []);
+      this.#kept.set(name, { value });
+      return value;
+    } catch (cause) {
+      // Whether a cycle is met depends on where one began to ask, so only other failures are kept.
+      const passing = cause instanceof VariableError && /-cycle$|-deep$/.test(cause.diagnostic.code);
+      if (cause instanceof VariableError && !passing) this.#kept.set(name, { failure: cause });
+      throw cause;
+    } finally {
+      stack.pop();
+    }
+  }
+
+  #deep(value: unknown, entry: VariableEntry, path: Path, locals?: Locals): unknown {
+    if (typeof value === 'string') return this.#text(value, entry, path, locals);
+    if (value === null || typeof value !== 'object' || !hasTemplate(value)) return value;
+    if (Array.isArray(value)) return value.map((item, i) => this.#deep(item, entry, [...path, i], locals));
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]) => [key, this.#deep(item, entry, [...path, key], locals)]),
+    );
+  }
+
+  #text(text: string, entry: VariableEntry, path: Path, locals: Locals = {}): unknown {
+    if (!isTemplate(text) || entry.isPlain?.(path)) return text;
+    const { source, engine, templates } = this.#session;
+    return evaluateTemplate(text, {
+      engine,
+      templates,
+      host: this.host,
+      hosts: [...source.inventory.hosts.keys()],
+      lookup: (host, name, at) => {
+        if (host !== this.host) return scopeOf(this.#session, host).get(name, at);
+        return Object.hasOwn(locals, name) ? locals[name] : this.get(name, at);
+      },
+      at: (offset) => advance(path.length > 0 && entry.inside ? entry.inside(path) : entry.at, text, offset),
+      fail: (code, message, at, hint) => this.#failure(code, message, at, hint),
+    });
+  }
+
+  #undefinedName(name: string, at: SourceSpan | undefined): VariableError {
+    const facts = /^ansible_/.test(name) ? 'facts of hosts are not known here; set the value yourself' : undefined;
+    const hint = facts ?? didYouMean(name, this.names());
+    return this.#failure('undefined-variable', `variable ${name} is not defined`, at, hint);
+  }
+
+  #failure(code: string, message: string, at: SourceSpan | undefined, hint?: string): VariableError {
+    const secrets = this.#session.source.secretValues?.() ?? [];
+    const clean = secrets.reduce((text, secret) => text.replaceAll(secret, '‹secret›'), message);
+    return new VariableError(error(code, clean, { at, host: this.host, hint }));
+  }
+}
+
+function magicOf(source: VariableSource, host: HostName): Readonly<Record<string, () => unknown>> {
+  const { inventory, constants = {} } = source;
+  return {
+    ...Object.fromEntries(Object.entries(constants).map(([name, value]) => [name, () => value])),
+    inventory_hostname: () => host,
+    inventory_hostname_short: () => host.split('.')[0] ?? host,
+    ansible_host: () => host,
+    group_names: () => [...(inventory.hosts.get(host)?.groups ?? [])].filter((name) => name !== 'all').sort(),
+    groups: () => Object.fromEntries([...inventory.groups.values()].map(({ name, hosts }) => [name, hosts])),
+  };
+}
+
+function hasTemplate(value: unknown): boolean {
+  if (typeof value === 'string') return isTemplate(value);
+  return value !== null && typeof value === 'object' && Object.values(value).some(hasTemplate);
+}
+
+/** The place `offset` characters into a text that starts at `at`; exact unless the text was written with escapes. */
+function advance(at: SourceSpan, text: string, offset: number): SourceSpan {
+  const before = text.slice(0, offset).split('\n');
+  return { file: at.file, line: at.line + before.length - 1, column: at.column + (before.at(-1) ?? '').length };
+}
+
+/** The kind of a value; never the value itself, which may be a secret. */
+function describe(value: unknown): string {
+  if (value === null) return 'nothing';
+  if (Array.isArray(value)) return 'a list';
+  return typeof value === 'string' ? (value === '' ? 'an empty text' : 'another text') : `a ${typeof value}`;
+}

@@ -1,0 +1,156 @@
+import type { ObservedNode } from '../../core/model/node.ts';
+import type { NodePort } from '../../run/ports.ts';
+import { Engine, preloadDockerode } from '../docker/client.ts';
+import { connectSsh } from '../ssh/connect.ts';
+import type { SshConnection, SshExecResult } from '../ssh/connection.ts';
+import { mergeErrors, nodeError } from '../ssh/failures.ts';
+import { quote } from '../ssh/quote.ts';
+import type { SshCounters, SshOptions, SshTarget } from '../ssh/target.ts';
+import { getFiles, putFiles } from './archive.ts';
+import * as containers from './containers.ts';
+import { dropMarkers, sendFiles, sendMarker } from './files.ts';
+import { pullImage, type RegistryAuth } from './images.ts';
+import { type Look, lookScript, parseLook } from './look.ts';
+
+export interface NodeOptions extends SshOptions {
+  /** Directory of the containers' configuration, absolute. Default `/etc/kolla`. */
+  readonly configRoot?: string | undefined;
+  /** Default `/var/run/docker.sock`. */
+  readonly dockerSocket?: string | undefined;
+  /** Runs commands (not engine calls) by `sudo -n`, for users other than root. */
+  readonly become?: boolean | undefined;
+  readonly registryAuth?: RegistryAuth | undefined;
+  /** Limit of one engine call. Default 60 000. */
+  readonly engineTimeoutMs?: number | undefined;
+  /** Limit of one command on the node. Default 120 000. */
+  readonly commandTimeoutMs?: number | undefined;
+}
+
+export interface NodeCounters extends SshCounters {
+  readonly engineCalls: number;
+}
+
+/** A node over a connection; the connection is there for what NodePort does not cover, such as the lock's session. */
+export interface OpenNode extends NodePort {
+  readonly counters: NodeCounters;
+  readonly connection: SshConnection;
+}
+
+interface Parts {
+  readonly connection: SshConnection;
+  readonly engine: Engine;
+  readonly root: string;
+  readonly run: (argv: readonly string[], stdin: string | Uint8Array) => Promise<SshExecResult>;
+}
+
+/** Results of everything, or one error with the problems of all. */
+async function together<T extends readonly unknown[]>(work: { readonly [K in keyof T]: Promise<T[K]> }): Promise<T> {
+  const results = await Promise.allSettled(work);
+  const failed = results.flatMap((one): unknown[] => (one.status === 'rejected' ? [one.reason] : []));
+  if (failed.length > 0) throw mergeErrors(failed);
+  return results.map((one) => (one.status === 'fulfilled' ? one.value : undefined)) as unknown as T;
+}
+
+async function look(parts: Parts, listening: boolean): Promise<Look> {
+  const args = [parts.root, listening ? 'yes' : 'no'];
+  const result = await parts.run(['sh', '-s', '--', ...args], lookScript);
+  const seen = parseLook(result.stdout, parts.root);
+  if (seen) return seen;
+  const words = result.stderr.trim().split('\n')[0];
+  throw nodeError(
+    parts.connection.host,
+    'look',
+    `the commands that look at the node failed${words ? `: ${words}` : ` with status ${result.code}`}`,
+    'the user needs a POSIX shell there, with find and sha256sum of GNU',
+  );
+}
+
+/** The command goes first: see SshConnection.forwardSocket for why a session must be open before forwarded sockets. */
+async function observe(
+  parts: Parts,
+  version: () => Promise<string>,
+  want: { images?: boolean; listening?: boolean },
+): Promise<ObservedNode> {
+  const { engine } = parts;
+  const [seen, list, volumes, engineVersion, images] = await together([
+    look(parts, want.listening === true),
+    containers.listContainers(engine),
+    containers.listVolumes(engine),
+    version(),
+    want.images === true ? containers.listImages(engine) : Promise.resolve(undefined),
+  ] as const);
+  const { listening, ...rest } = seen;
+  return {
+    host: parts.connection.host,
+    ...rest,
+    engineVersion,
+    containers: list,
+    volumes,
+    ...(images ? { images } : {}),
+    ...(want.listening === true ? { listening } : {}),
+  };
+}
+
+/** Asked once per connection, at its first look. */
+function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let result: Promise<T> | undefined;
+  return () => {
+    result ??= work().catch((problem: unknown) => {
+      result = undefined;
+      throw problem;
+    });
+    return result;
+  };
+}
+
+function nodePort(parts: Parts, options: NodeOptions): OpenNode {
+  const { connection, engine, root, run } = parts;
+  const { host } = connection;
+  const version = once(() => containers.engineVersion(engine));
+  return {
+    host,
+    connection,
+    get counters() {
+      return { ...connection.counters, engineCalls: engine.calls };
+    },
+    observe: (want = {}) => observe(parts, version, want),
+    pull: (image, onProgress) => pullImage(engine, image, options.registryAuth, onProgress),
+    writeFiles: (files, remove) => sendFiles(host, root, run, files, remove),
+    writeMarker: (key, value) => sendMarker(host, root, run, key, value),
+    removeMarkers: (keys) => dropMarkers(host, root, run, keys),
+    removeVolumes: (names) => containers.removeVolumes(engine, names),
+    create: (name, spec, labels) => containers.createContainer(engine, name, spec, labels),
+    start: (name) => containers.startContainer(engine, name),
+    stop: (name, graceSeconds) => containers.stopContainer(engine, name, graceSeconds),
+    rename: (from, to) => containers.renameContainer(engine, from, to),
+    remove: (name) => containers.removeContainer(engine, name),
+    signal: (name, signal) => containers.signalContainer(engine, name, signal),
+    inspect: (name) => containers.inspectContainer(engine, name),
+    wait: (name, timeoutMs) => containers.waitContainer(engine, name, timeoutMs),
+    logs: (name, lines) => containers.containerLogs(engine, name, lines),
+    exec: (name, argv, execOptions) => containers.execInContainer(engine, name, argv, execOptions),
+    putFiles: (name, directory, files) => putFiles(engine, name, directory, files),
+    getFiles: (name, directory) => getFiles(engine, name, directory),
+    connect: (address, port) => connection.forwardTcp(address, port),
+    close: async () => {
+      engine.close();
+      await connection.close();
+    },
+  };
+}
+
+/**
+ * Connects to a node. One SSH connection carries everything: commands, files and the engine's API. Nothing is
+ * asked of the engine yet. Throws a DeployError (exit 4) when the node cannot be reached or logged in to.
+ */
+export async function openNode(target: SshTarget, options: NodeOptions): Promise<OpenNode> {
+  const root = (options.configRoot ?? '/etc/kolla').replace(/\/+$/, '');
+  // Loaded while the handshake waits for the network.
+  preloadDockerode();
+  const connection = await connectSsh(target, options);
+  const engine = new Engine(connection, { socketPath: options.dockerSocket, timeoutMs: options.engineTimeoutMs });
+  const prefix = options.become === true ? ['sudo', '-n', '--'] : [];
+  const timeoutMs = options.commandTimeoutMs ?? 120_000;
+  const run: Parts['run'] = (argv, stdin) => connection.exec(quote([...prefix, ...argv]), { stdin, timeoutMs });
+  return nodePort({ connection, engine, root, run }, options);
+}

@@ -1,0 +1,61 @@
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { DeployError } from '../../core/model/diagnostic.ts';
+import { SshConnection } from './connection.ts';
+import { nodeError } from './failures.ts';
+import { dial, handshake } from './handshake.ts';
+import type { SshOptions, SshTarget } from './target.ts';
+
+/** A hop's own problem, told as what it means for the host behind it. */
+function behind(target: SshTarget, hop: SshTarget, problem: DeployError): DeployError {
+  const first = problem.diagnostics[0];
+  const message = `cannot be reached through ${hop.host}: ${first?.message ?? problem.message}`;
+  return nodeError(target.host, first?.code ?? 'unreachable', message, first?.hint);
+}
+
+/**
+ * Opens one connection: hops in order, each dialled through the one before and checked against its own host key.
+ * Every failure is a DeployError (exit 4) with one diagnostic for `target.host`.
+ */
+export async function connectSsh(target: SshTarget, options: SshOptions): Promise<SshConnection> {
+  const hops = target.proxyJump ?? [];
+  const opened: SshConnection[] = [];
+  const first = hops[0] ?? target;
+  let socket: Socket | undefined;
+  try {
+    for (const hop of [...hops, target]) {
+      const through = opened.at(-1);
+      let sock: Duplex;
+      try {
+        if (through === undefined) {
+          socket = await dial(first, options.connectTimeoutMs ?? 15_000);
+          sock = socket;
+        } else {
+          sock = await through.forwardTcp(hop.address, hop.port).catch((problem: unknown) => {
+            const [first] = problem instanceof DeployError ? problem.diagnostics : [];
+            throw first ? nodeError(hop.host, 'unreachable', first.message, first.hint) : problem;
+          });
+        }
+        const client = await handshake(hop, options, sock);
+        opened.push(new SshConnection(hop.host, client, opened.length + 1, () => wireBytes(socket)));
+      } catch (problem) {
+        throw hop === target ? problem : behind(target, hop, problem as DeployError);
+      }
+    }
+  } catch (problem) {
+    await closeAll(opened);
+    throw problem;
+  }
+  const connection = opened.pop();
+  if (connection === undefined) throw nodeError(target.host, 'unreachable', 'no hop was dialled');
+  connection.onClose(() => void closeAll(opened));
+  return connection;
+}
+
+function wireBytes(socket: Socket | undefined): number {
+  return (socket?.bytesRead ?? 0) + (socket?.bytesWritten ?? 0);
+}
+
+async function closeAll(connections: readonly SshConnection[]): Promise<void> {
+  for (const connection of [...connections].reverse()) await connection.close();
+}

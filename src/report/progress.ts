@@ -1,0 +1,65 @@
+import { type Diagnostic, formatDiagnostic } from '../core/model/diagnostic.ts';
+import type { Step } from '../core/plan/steps.ts';
+import { stepText } from './step-text.ts';
+
+interface Sink {
+  readonly json: boolean;
+  line(text: string): void;
+  data(value: unknown): void;
+}
+
+type Event =
+  | { readonly event: 'started'; readonly step: Step }
+  | { readonly event: 'progress'; readonly step: Step; readonly line: string }
+  | { readonly event: 'done'; readonly step: Step; readonly note?: string | undefined; readonly ms: number }
+  | { readonly event: 'failed'; readonly step: Step; readonly diagnostics: readonly Diagnostic[] }
+  | { readonly event: 'skipped'; readonly step: Step; readonly because: string };
+
+interface Result {
+  readonly done: number;
+  readonly failed: readonly { readonly step: Step; readonly diagnostics: readonly Diagnostic[] }[];
+  readonly left: readonly Step[];
+}
+
+/** One line for each finished step; with `json` one object for each event. */
+export function createProgress(sink: Sink, now: () => number) {
+  const started = now();
+  const elapsed = () => `${((now() - started) / 1000).toFixed(1).padStart(6)}s`;
+  return {
+    event(event: Event): void {
+      if (sink.json) sink.data(eventJson(event));
+      else {
+        const text = eventText(event);
+        if (text !== undefined) sink.line(`${elapsed()}  ${text}`);
+      }
+    },
+    summary(result: Result): void {
+      const seconds = Math.round((now() - started) / 100) / 10;
+      if (sink.json) {
+        sink.data({
+          event: 'summary',
+          done: result.done,
+          failed: result.failed.length,
+          left: result.left.length,
+          seconds,
+        });
+        return;
+      }
+      const { done, failed, left } = result;
+      sink.line(`${done} steps done, ${failed.length} failed, ${left.length} not started, in ${seconds} s`);
+    },
+  };
+}
+
+function eventText(event: Event): string | undefined {
+  const subject = `${event.step.host}  ${stepText(event.step)}`;
+  if (event.event === 'done')
+    return `${subject}: done${event.note ? ` (${event.note})` : ''} in ${(event.ms / 1000).toFixed(1)} s`;
+  if (event.event === 'failed') return `${subject}: FAILED\n${event.diagnostics.map(formatDiagnostic).join('\n')}`;
+  return undefined;
+}
+
+function eventJson(event: Event): unknown {
+  const { step, ...rest } = event;
+  return { ...rest, id: step.id, host: step.host, service: step.service, kind: step.kind, text: stepText(step) };
+}

@@ -1,0 +1,47 @@
+import { imageName } from '../core/model/node.ts';
+import type { Step, StepKind, StepOf } from '../core/plan/steps.ts';
+
+function shortImage(name: string): string {
+  return name.slice(name.lastIndexOf('/') + 1);
+}
+
+function fileNames(paths: readonly string[]): string {
+  const names = paths.map((path) => path.split('/').slice(3).join('/'));
+  return names.length > 4 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ');
+}
+
+/** One phrase for each kind of step, the same in the plan and while it is carried out. */
+const phrases: { readonly [K in StepKind]: (step: StepOf<K>) => string } = {
+  pull: (step) => `pull ${shortImage(imageName(step.image))}`,
+  write: (step) =>
+    [
+      step.files.length > 0 ? `write ${fileNames(step.files.map((f) => f.path))}` : '',
+      step.remove.length > 0 ? `remove ${fileNames(step.remove)}` : '',
+    ]
+      .filter((part) => part !== '')
+      .join(', '),
+  create: (step) => `create ${step.as} from ${shortImage(imageName(step.spec.image))}`,
+  stop: (step) => `stop ${step.container}${step.aside === undefined ? '' : ' and set it aside'}`,
+  start: (step) => `start ${step.container}`,
+  healthy: (step) => `wait until ${step.container} is healthy`,
+  remove: (step) => `remove ${step.container}`,
+  reload: (step) => `reload ${step.container}`,
+  'one-shot': (step) => `run ${step.name} from ${shortImage(imageName(step.spec.image))}`,
+  databases: (step) => `ensure database ${step.wish.databases.map((d) => d.name).join(', ')}`,
+  identity: (step) => `register ${step.service} in Keystone`,
+  messaging: (step) => `ensure RabbitMQ users ${step.wish.users.map((u) => u.name).join(', ')}`,
+  keys: (step) => `share the ${step.wish.kind} keys of ${step.wish.container}`,
+  'galera-check': (step) => `check that ${step.members} Galera members are Synced`,
+  wipe: (step) =>
+    [
+      step.volumes.length > 0 ? `remove volumes ${step.volumes.join(', ')} and ALL DATA in them` : '',
+      step.paths.length > 0 ? `remove ${step.paths.length} files` : '',
+    ]
+      .filter((part) => part !== '')
+      .join(', ') || 'forget what was done',
+};
+
+export function stepText(step: Step): string {
+  const phrase = phrases[step.kind] as (step: Step) => string;
+  return phrase(step);
+}

@@ -1,0 +1,160 @@
+import { label } from '../core/model/node.ts';
+import { loadedMarkerKey } from '../core/plan/compare.ts';
+import type { Step, StepKind, StepOf } from '../core/plan/steps.ts';
+import { waitUntilHealthy } from './health.ts';
+import { distributeKeys } from './keys.ts';
+import type { NodePort } from './ports.ts';
+import { failed, indent, type StepContext } from './step-context.ts';
+
+/** Carries one kind of step out; the text it returns is shown beside the finished step. */
+type Executor<K extends StepKind> = (step: StepOf<K>, context: StepContext) => Promise<string | undefined>;
+
+type Executors = { readonly [K in StepKind]: Executor<K> };
+
+/** Every kind of step has exactly one executor; a kind without one does not compile. */
+export const executors: Executors = {
+  pull: async (step, { node, progress }) => {
+    const { pulled } = await node.pull(step.image, progress);
+    return pulled ? undefined : 'was there';
+  },
+
+  write: async (step, { node }) => {
+    await node.writeFiles(step.files, step.remove);
+    return undefined;
+  },
+
+  create: async (step, { node, runId }) => {
+    await node.create(step.as, step.spec, { ...step.labels, [label.run]: runId });
+    return undefined;
+  },
+
+  stop: async (step, { node }) => {
+    await node.stop(step.container, step.graceSeconds);
+    if (step.aside !== undefined) {
+      await node.remove(step.aside);
+      await node.rename(step.container, step.aside);
+    }
+    return undefined;
+  },
+
+  start: async (step, { node }) => {
+    if (step.from !== undefined) await node.rename(step.from, step.container);
+    await node.start(step.container);
+    return undefined;
+  },
+
+  healthy: async (step, context) => {
+    const note = await waitUntilHealthy(step, context);
+    if (step.marker) await context.node.writeMarker(step.marker.key, step.marker.value);
+    return note;
+  },
+
+  remove: async (step, { node }) => {
+    await node.remove(step.container);
+    return undefined;
+  },
+
+  reload: async (step, { node }) => {
+    for (const argv of step.exec) {
+      const result = await node.exec(step.container, argv, { user: 'root', timeoutMs: 60_000 });
+      if (result.code !== 0) {
+        throw failed(step, `${argv.join(' ')} in ${step.container} ended with ${result.code}: ${lastLine(result)}`);
+      }
+    }
+    if (step.signal !== undefined) await node.signal(step.container, step.signal);
+    const running = await node.inspect(step.container);
+    if (running === undefined) throw failed(step, `${step.container} went away during its reload`);
+    await node.writeMarker(loadedMarkerKey(step.container), `${running.id} ${step.configHash}`);
+    return undefined;
+  },
+
+  'one-shot': runOneShot,
+
+  databases: async (step, { node, clients }) => {
+    const changes = await clients.ensureDatabases(node, step.wish);
+    await node.writeMarker(step.marker.key, step.marker.value);
+    return changes.join('; ') || 'was there';
+  },
+
+  identity: async (step, { node, clients }) => {
+    const changes = await clients.ensureIdentity(node, step.wish);
+    await node.writeMarker(step.marker.key, step.marker.value);
+    return changes.length > 0 ? `${changes.length} changes` : 'was there';
+  },
+
+  messaging: async (step, { node, clients }) => {
+    const changes = await clients.ensureMessaging(node, step.wish);
+    await node.writeMarker(step.marker.key, step.marker.value);
+    return changes.join('; ') || 'was there';
+  },
+
+  keys: distributeKeys,
+
+  'galera-check': async (step, { node }) => {
+    const status = await galeraStatus(step, node);
+    const problems = [
+      ...(status.wsrep_cluster_status === 'Primary' ? [] : ['not part of the Primary component']),
+      ...(status.wsrep_local_state_comment === 'Synced' ? [] : [`state ${status.wsrep_local_state_comment}`]),
+      ...(Number(status.wsrep_cluster_size) >= step.members
+        ? []
+        : [`${status.wsrep_cluster_size} of ${step.members} members`]),
+    ];
+    if (problems.length > 0) {
+      throw failed(step, `the Galera cluster is not whole: ${problems.join(', ')}`, 'no member is touched until it is');
+    }
+    return `${status.wsrep_cluster_size} members, Synced`;
+  },
+
+  wipe: async (step, { node }) => {
+    await node.writeFiles([], step.paths);
+    await node.removeVolumes(step.volumes);
+    await node.removeMarkers(step.markers);
+    return undefined;
+  },
+};
+
+/** Dispatch on the kind; the table's type guarantees that step and executor fit. */
+export function execute(step: Step, context: StepContext): Promise<string | undefined> {
+  const executor = executors[step.kind] as Executor<StepKind>;
+  return executor(step as StepOf<StepKind>, context);
+}
+
+async function runOneShot(step: StepOf<'one-shot'>, context: StepContext): Promise<string | undefined> {
+  const { node, runId } = context;
+  await node.remove(step.name);
+  await node.create(step.name, step.spec, { ...step.labels, [label.run]: runId });
+  await node.start(step.name);
+  const code = await node.wait(step.name, step.timeoutSeconds * 1000);
+  if (code !== 0) {
+    const logs = await node.logs(step.name, 20);
+    throw failed(
+      step,
+      `${step.name} ended with ${code}; it logged last:\n${indent(logs)}`,
+      'the container is kept: docker logs',
+    );
+  }
+  await node.remove(step.name);
+  await node.writeMarker(step.marker.key, step.marker.value);
+  return undefined;
+}
+
+async function galeraStatus(step: StepOf<'galera-check'>, node: NodePort): Promise<Record<string, string>> {
+  const query =
+    "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_status','wsrep_local_state_comment','wsrep_cluster_size')";
+  const result = await node.exec(step.container, ['mariadb', '--protocol=socket', '-N', '-B', '-e', query], {
+    timeoutMs: 20_000,
+  });
+  if (result.code !== 0) throw failed(step, `cannot ask ${step.container} for its state: ${lastLine(result)}`);
+  return Object.fromEntries(
+    result.stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.split('\t'))
+      .map(([name = '', value = '']) => [name, value]),
+  );
+}
+
+function lastLine(result: { stdout: string; stderr: string }): string {
+  const lines = `${result.stdout}\n${result.stderr}`.trim().split('\n');
+  return lines[lines.length - 1] ?? '';
+}

@@ -1,0 +1,37 @@
+import { DeployError, error, exitCode } from '../core/model/diagnostic.ts';
+import type { HostName } from '../core/model/node.ts';
+import type { Step, StepOf } from '../core/plan/steps.ts';
+import type { NodePort } from './ports.ts';
+
+/** Services other than the engine that a run talks to, each through a node's connection. All ensure, none repeats. */
+export interface ClientsPort {
+  ensureDatabases(node: NodePort, wish: StepOf<'databases'>['wish']): Promise<readonly string[]>;
+  ensureIdentity(node: NodePort, wish: StepOf<'identity'>['wish']): Promise<readonly string[]>;
+  ensureMessaging(node: NodePort, wish: StepOf<'messaging'>['wish']): Promise<readonly string[]>;
+}
+
+/** What a run takes from outside; the clock and chance are among it, so that tests can hold them. */
+export interface RunPorts {
+  readonly nodes: ReadonlyMap<HostName, NodePort>;
+  readonly clients: ClientsPort;
+  readonly clock: { now(): number; sleep(ms: number): Promise<void> };
+  randomBytes(size: number): Uint8Array;
+}
+
+export interface StepContext extends RunPorts {
+  readonly runId: string;
+  readonly node: NodePort;
+  progress(line: string): void;
+}
+
+export function failed(step: Pick<Step, 'host'>, message: string, hint?: string): DeployError {
+  return new DeployError([error('step-failed', message, { host: step.host, hint })], exitCode.failed);
+}
+
+export function indent(text: string): string {
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => `      ${line}`)
+    .join('\n');
+}

@@ -1,0 +1,70 @@
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Everything of the lab that outlives one command lies here, outside every clone. */
+export const LAB_ROOT = '/var/lib/deploy-lab';
+/** Sockets, pid files and the lock; worthless after a reboot. */
+export const LAB_RUN = '/run/deploy-lab';
+
+export const SUBNET = '172.31.77.0/24';
+export const SUBNET_PREFIX = '172.31.77.';
+export const GATEWAY = '172.31.77.1';
+export const VIP = '172.31.77.250';
+export const REGISTRY = `${GATEWAY}:5000`;
+export const NETWORK = 'deploy-lab';
+/** Name of the bridge interface on the machine (at most 15 characters). */
+export const BRIDGE = 'deploy-lab0';
+
+export type NodeName = 'node1' | 'node2' | 'node3';
+
+export interface LabNode {
+  readonly name: NodeName;
+  readonly address: string;
+}
+
+export const NODES: readonly LabNode[] = [
+  { name: 'node1', address: `${SUBNET_PREFIX}11` },
+  { name: 'node2', address: `${SUBNET_PREFIX}12` },
+  { name: 'node3', address: `${SUBNET_PREFIX}13` },
+];
+
+export type Suite = 'bookworm' | 'trixie';
+export const SUITES: readonly Suite[] = ['bookworm', 'trixie'];
+
+export const paths = {
+  marker: join(LAB_ROOT, 'lab.json'),
+  log: join(LAB_ROOT, 'log'),
+  etc: join(LAB_ROOT, 'etc'),
+  cache: join(LAB_ROOT, 'cache'),
+  registry: join(LAB_ROOT, 'registry'),
+  keys: join(LAB_ROOT, 'keys'),
+  /** Mounted read-only at the same path in every node. */
+  node: join(LAB_ROOT, 'node'),
+  /** One folder per node (its sshd host key), mounted read-only in that node only. */
+  hostKeys: join(LAB_ROOT, 'host-keys'),
+  docker: join(LAB_ROOT, 'docker'),
+  containerd: join(LAB_ROOT, 'containerd'),
+  dockerSocket: join(LAB_RUN, 'docker.sock'),
+  dockerPid: join(LAB_RUN, 'docker.pid'),
+  containerdSocket: join(LAB_RUN, 'containerd.sock'),
+  containerdPid: join(LAB_RUN, 'containerd.pid'),
+  registryPid: join(LAB_RUN, 'registry.pid'),
+  lock: join(LAB_RUN, 'lock'),
+  clientKey: join(LAB_ROOT, 'keys', 'id_ed25519'),
+} as const;
+
+/** Root of the clone this file belongs to. */
+export function cloneRoot(): string {
+  return join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+}
+
+/** Folder with the node image's Dockerfile and start script. */
+export function nodeContext(): string {
+  return join(dirname(fileURLToPath(import.meta.url)), 'node');
+}
+
+export function nodeByName(name: NodeName): LabNode {
+  const node = NODES.find((candidate) => candidate.name === name);
+  if (node === undefined) throw new Error(`no such lab node: ${name}`);
+  return node;
+}
