@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { DeployError } from '../../src/core/model/diagnostic.ts';
 import { type ContainerSpec, label, type PinnedImage } from '../../src/core/model/node.ts';
 import { Secret } from '../../src/core/model/secret.ts';
@@ -350,25 +350,26 @@ describe('what goes wrong', () => {
 
   it('an sshd that forwards no sockets: the docker command carries the bytes', async () => {
     const strict = await startSshd(path.join(home, 'strict'), ['AllowStreamLocalForwarding no']);
+    onTestFinished(strict.stop);
     const place = { port: strict.port, identityFile: strict.identityFile };
     const other = await openNode(target(place), options({ knownHosts: [strict.knownHosts] }));
     expect((await other.observe()).containers.length).toBe(20);
     await other.close();
-    await strict.stop();
   });
 
   it('an sshd that allows one session at a time: commands wait for each other', async () => {
     const narrow = await startSshd(path.join(home, 'narrow'), ['MaxSessions 1']);
+    onTestFinished(narrow.stop);
     const place = { port: narrow.port, identityFile: narrow.identityFile };
     const other = await openNode(target(place), options({ knownHosts: [narrow.knownHosts] }));
     const words = ['a', 'b', 'c'].map((word) => other.connection.exec(['sh', '-c', 'sleep 0.1; echo "$0"', word]));
     expect((await Promise.all(words)).map((one) => String(one.stdout))).toEqual(['a\n', 'b\n', 'c\n']);
     await other.close();
-    await narrow.stop();
   });
 
   it('goes through a hop and checks the keys of both', async () => {
     const hop = await startSshd(path.join(home, 'hop'));
+    onTestFinished(hop.stop);
     const jump = target({ host: 'bastion', port: hop.port, identityFile: hop.identityFile });
     const known = options({ knownHosts: [hop.knownHosts, sshd.knownHosts] });
     const far = await openNode(target({ proxyJump: [jump] }), known);
@@ -378,7 +379,6 @@ describe('what goes wrong', () => {
     const thrown = await problem(openNode(target({ proxyJump: [jump] }), options()));
     expect(thrown.diagnostics[0]).toMatchObject({ host: 'node1', code: 'host-key-unknown' });
     expect(thrown.message).toContain('through bastion');
-    await hop.stop();
   });
 
   it('a lost connection rejects what is pending and what comes later', async () => {

@@ -47,7 +47,7 @@ export function writeLabFiles(clone: string, reset: boolean): LabFiles {
   chmodSync(command, 0o755);
   writeOnce(files.inventory, inventoryFile(files), reset);
   writeOnce(join(files.config, 'globals.yml'), globalsFile(), reset);
-  writeOnce(join(files.config, 'passwords.yml'), '---\n{}\n', false, 0o600);
+  writeOnce(join(files.config, 'passwords.yml'), '---\n', false, 0o600);
   return files;
 }
 

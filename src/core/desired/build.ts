@@ -107,6 +107,10 @@ function buildService(
   };
 }
 
+function readerFor(building: Building, service: LoadedService, container: string, host: HostName): FieldReader {
+  return new FieldReader(building.scope(host), service, building.diagnostics, building.secrets, localsOf(container));
+}
+
 function buildContainer(
   building: Building,
   service: LoadedService,
@@ -115,7 +119,7 @@ function buildContainer(
 ): DesiredContainer | undefined {
   const container = service.definition.containers[name];
   if (container === undefined) return undefined;
-  const reader = new FieldReader(building.scope(host), service, building.diagnostics, building.secrets, localsOf(name));
+  const reader = readerFor(building, service, name, host);
   const at = (...path: (string | number)[]) => ['containers', name, ...path];
   if (!reader.boolean(container.enabled, at('enabled'))) return undefined;
   const files = filesOf(building, { service, name, container, host, reader });
@@ -276,8 +280,12 @@ function requiredPlaces(building: Building): Desired['required'] {
       const service = byName.get(name);
       if (service === undefined || building.selection.has(name) || seen.has(name)) return [];
       seen.add(name);
-      const places = Object.keys(service.definition.containers).flatMap((container) =>
-        placesOf(building, service, container).map((host) => ({ host, container })),
+      const places = Object.entries(service.definition.containers).flatMap(([container, { enabled }]) =>
+        placesOf(building, service, container)
+          .filter((host) =>
+            readerFor(building, service, container, host).boolean(enabled, ['containers', container, 'enabled']),
+          )
+          .map((host) => ({ host, container })),
       );
       return [{ service: name, by, places }];
     }),

@@ -84,8 +84,8 @@ function entriesOf(
         listen_port:
           entry.listen_port === undefined ? port : reader.integer(entry.listen_port, [...path, 'listen_port']),
         external: entry.external,
-        check: entry.check ?? '',
-        balance: entry.balance ?? '',
+        check: entry.check === undefined ? '' : reader.text(entry.check, [...path, 'check']),
+        balance: entry.balance === undefined ? '' : reader.text(entry.balance, [...path, 'balance']),
         active_passive: entry.active_passive,
         frontend_extra: entry.frontend_extra.map((line, i) => reader.text(line, [...path, 'frontend_extra', i])),
         backend_extra: entry.backend_extra.map((line, i) => reader.text(line, [...path, 'backend_extra', i])),

@@ -33,7 +33,7 @@ export function planOneShot(
   const fresh = siblings.some((o) =>
     done(oneShotMarkerKey(o.name)).some((value) => value.startsWith(`${image.digest} `)),
   );
-  if (existing && fresh) return [];
+  if (!on.includes('deploy') && fresh) return [];
   const files = compareFiles(
     owner.directory,
     owner.files,

@@ -59,13 +59,13 @@ export function writeFiles(plan: PlanBuilder, change: Change, needs: readonly St
   const { write, remove } = change.files;
   if (write.length === 0 && remove.length === 0) return [];
   const files = write.map(({ path, content, mode }) => ({ path, content, mode }));
-  return [
+  return plan.once(`${change.container.host} ${change.container.directory}`, () =>
     plan.add(
       base(change, needs, reason),
       { kind: 'write', container: subject(change), files, remove },
       subject(change),
     ),
-  ];
+  );
 }
 
 /** Everything that can be done while the old container still serves: files and the new container, created aside. */

@@ -112,6 +112,7 @@ export interface Plan {
 export class PlanBuilder {
   readonly #steps: Step[] = [];
   readonly #ids = new Set<StepId>();
+  readonly #subjects = new Map<string, StepId>();
   readonly notices: string[] = [];
 
   add(base: Omit<StepBase, 'id'>, action: StepAction, subject: string): StepId {
@@ -121,6 +122,13 @@ export class PlanBuilder {
     this.#ids.add(id);
     this.#steps.push({ ...base, ...action, id });
     return id;
+  }
+
+  /** The step made for this subject before, or else the one made now: a directory is written once in a plan. */
+  once(subject: string, make: () => StepId): StepId[] {
+    const id = this.#subjects.get(subject) ?? make();
+    this.#subjects.set(subject, id);
+    return [id];
   }
 
   get steps(): readonly Step[] {

@@ -88,6 +88,9 @@ class Reader {
   readonly #source: string;
   #nodes = 0;
   readonly #open = new Set<Node>();
+  /** The parser's own look-up walks the whole document for every alias. */
+  readonly #anchors = new Map<string, Node>();
+  readonly #targets = new Map<Node, Node>();
 
   constructor(document: Document, lines: LineCounter, file: string, source: string) {
     this.#document = document as Document;
@@ -140,6 +143,7 @@ class Reader {
       return null;
     }
     if (isAlias(node)) return this.#alias(node, path, depth);
+    if ('anchor' in node && typeof node.anchor === 'string') this.#anchors.set(node.anchor, node);
     this.#checkTag(node, path);
     if (isScalar(node)) return scalarValue(node.value);
     if (this.#open.has(node)) {
@@ -157,7 +161,8 @@ class Reader {
   }
 
   #alias(node: Node & { source: string }, path: YamlPath, depth: number): unknown {
-    const target = resolved(this.#document, node);
+    const target = this.#targets.get(node) ?? this.#anchors.get(node.source);
+    if (target) this.#targets.set(node, target);
     if (target) return this.#value(target, path, depth + 1);
     if (this.diagnostics.length === 0) this.#problem('yaml-alias', `no anchor &${node.source} before this alias`, node);
     return null;
@@ -213,7 +218,7 @@ class Reader {
     parent: Node | undefined,
     part: string | number,
   ): { key: Node | undefined; value: Node | undefined } | undefined {
-    const node = isAlias(parent) ? resolved(this.#document, parent) : parent;
+    const node = isAlias(parent) ? this.#targets.get(parent) : parent;
     if (isSeq(node)) {
       const item = node.items[Number(part)] as Node | undefined;
       return item ? { key: undefined, value: item } : undefined;
@@ -237,10 +242,6 @@ class Reader {
     const content = /[^\s]/.exec(this.#source.slice(this.#source.indexOf('\n', start) + 1));
     return this.#position(this.#source.indexOf('\n', start) + 1 + (content?.index ?? 0));
   }
-}
-
-function resolved(document: Document, node: Node): Node | undefined {
-  return isAlias(node) ? (node.resolve(document) as Node | undefined) : node;
 }
 
 function keyText(key: Node | null): string | undefined {

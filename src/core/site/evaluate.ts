@@ -18,9 +18,9 @@ export interface Surroundings {
   readonly engine: Engine;
   readonly templates: Map<string, Template | ScanProblem>;
   readonly host: HostName;
-  readonly hosts: readonly HostName[];
+  hosts(): readonly HostName[];
   /** Value of a variable of a host; throws VariableError. */
-  lookup(host: HostName, name: string, at: SourceSpan): unknown;
+  lookup(host: HostName, name: string, at: () => SourceSpan): unknown;
   /** Place of an offset in the template. */
   at(offset: number): SourceSpan;
   fail(code: string, message: string, at: SourceSpan, hint?: string): VariableError;
@@ -80,7 +80,7 @@ function evaluateExpression(template: Template, block: Block, around: Surroundin
 
 /** `{{ name.path }}`: no engine needed, and maps keep the order of their keys. */
 function followPath(mention: Mention, around: Surroundings): unknown {
-  const at = around.at(mention.start);
+  const at = (): SourceSpan => around.at(mention.start);
   const value = walk(around.lookup(around.host, mention.name, at), mention.path);
   if (value === undefined) throw missingPath(mention, around);
   return value;
@@ -118,7 +118,7 @@ function prepare(blocks: readonly Block[], around: Surroundings): Prepared {
         continue;
       }
       try {
-        const value = around.lookup(around.host, mention.name, around.at(mention.start));
+        const value = around.lookup(around.host, mention.name, () => around.at(mention.start));
         names[mention.name] = value;
         if (walk(value, mention.path) === undefined) missing.push({ mention, failure: missingPath(mention, around) });
       } catch (failure) {
@@ -149,13 +149,13 @@ function hostVariables(
   const subscript = tokens[index + 1]?.text === '[' && tokens[index + 3]?.text === ']' ? tokens[index + 2] : undefined;
   const named = subscript?.kind === 'string' ? stringValue(subscript.text) : mention.path[0];
   const own = subscript?.text === 'inventory_hostname' ? around.host : named;
-  const hosts = own === undefined ? around.hosts : around.hosts.filter((host) => host === own);
+  const hosts = around.hosts().filter((host) => own === undefined || host === own);
   const result = { ...(earlier as Record<string, Record<string, unknown>> | undefined) };
   for (const host of hosts) {
     const values: Record<string, unknown> = { ...result[host] };
     for (const name of wanted) {
       try {
-        values[name] = around.lookup(host, name, around.at(mention.start));
+        values[name] = around.lookup(host, name, () => around.at(mention.start));
       } catch (failure) {
         if (!(failure instanceof VariableError)) throw failure;
         if (failure.diagnostic.code !== 'undefined-variable')

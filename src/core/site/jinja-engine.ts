@@ -18,20 +18,16 @@ const fuel = 1_000_000;
 
 /**
  * The engine is WebAssembly and unforgiving: an exception in a filter, a call back into it from a filter, or an
- * exhausted stack breaks it for the rest of the process. So filters report instead of throwing, values are
+ * exhausted stack breaks an environment for good (a new one is made then). So filters report instead of throwing, values are
  * evaluated before the engine is entered, and expressions are bounded before they get here.
  */
 export function createEngine(): Engine {
-  const environment = new Environment();
-  environment.debug = false;
-  environment.undefinedBehavior = 'strict';
-  environment.keepTrailingNewline = true;
-  environment.enablePyCompat();
-  environment.fuel = fuel;
   let reported: string | undefined;
-  addFilters(environment, (problem) => {
-    reported ??= problem;
-  });
+  const fresh = (): Environment =>
+    createEnvironment((problem) => {
+      reported ??= problem;
+    });
+  let environment = fresh();
   const run = (call: () => unknown): Outcome => {
     reported = undefined;
     try {
@@ -40,7 +36,9 @@ export function createEngine(): Engine {
       if (reported !== undefined) return { kind: 'problem', message: reported };
       return { kind: 'value', value: value === undefined ? undefined : plainData(value) };
     } catch (cause) {
-      return outcomeOf(cause, reported);
+      const outcome = outcomeOf(cause, reported);
+      if (outcome.kind === 'problem' && outcome.message === tooComplex) environment = fresh();
+      return outcome;
     }
   };
   return {
@@ -57,9 +55,23 @@ export function createEngine(): Engine {
   };
 }
 
+function createEnvironment(report: (problem: string) => void): Environment {
+  const environment = new Environment();
+  environment.debug = false;
+  environment.undefinedBehavior = 'strict';
+  environment.keepTrailingNewline = true;
+  environment.enablePyCompat();
+  environment.fuel = fuel;
+  addFilters(environment, report);
+  return environment;
+}
+
+const tooComplex = 'too complex, or its result too large';
+
 function outcomeOf(cause: unknown, reported: string | undefined): Outcome {
-  if (cause instanceof Error && (cause.name === 'RuntimeError' || cause instanceof RangeError)) {
-    return { kind: 'problem', message: 'too complex to be evaluated' };
+  const words = cause instanceof Error ? `${cause.name} ${cause.message}` : String(cause);
+  if (/^RuntimeError|^RangeError|string longer than|unsafe aliasing/.test(words)) {
+    return { kind: 'problem', message: tooComplex };
   }
   if (reported !== undefined) return { kind: 'problem', message: reported };
   const [line = ''] = (cause instanceof Error ? cause.message : String(cause)).split('\n');

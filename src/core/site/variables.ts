@@ -114,6 +114,11 @@ class HostScope implements Scope {
   }
 
   get(name: string, usedAt?: SourceSpan): unknown {
+    return this.lookup(name, () => usedAt);
+  }
+
+  /** `get` for expressions: where the name stands is worked out only when there is something to say about it. */
+  lookup(name: string, usedAt: () => SourceSpan | undefined): unknown {
     const kept = this.#kept.get(name);
     if (kept) {
       if ('failure' in kept) throw kept.failure;
@@ -122,7 +127,7 @@ class HostScope implements Scope {
     const entry = this.#entry(name);
     if (!entry) {
       const magic = Object.hasOwn(this.#magic, name) ? this.#magic[name] : undefined;
-      if (!magic) throw this.#undefinedName(name, usedAt);
+      if (!magic) throw this.#undefinedName(name, usedAt());
       const value = magic();
       this.#kept.set(name, { value });
       return value;
@@ -212,10 +217,10 @@ class HostScope implements Scope {
       engine,
       templates,
       host: this.host,
-      hosts: [...source.inventory.hosts.keys()],
+      hosts: () => [...source.inventory.hosts.keys()],
       lookup: (host, name, at) => {
-        if (host !== this.host) return scopeOf(this.#session, host).get(name, at);
-        return Object.hasOwn(locals, name) ? locals[name] : this.get(name, at);
+        if (host !== this.host) return scopeOf(this.#session, host).lookup(name, at);
+        return Object.hasOwn(locals, name) ? locals[name] : this.lookup(name, at);
       },
       at: (offset) => advance(path.length > 0 && entry.inside ? entry.inside(path) : entry.at, text, offset),
       fail: (code, message, at, hint) => this.#failure(code, message, at, hint),

@@ -96,7 +96,7 @@ describe('--limit', () => {
   });
 
   it.each([
-    ['nod1', 'no host or group matches nod1', 'did you mean node1 or node2 or node3?'],
+    ['nod1', 'no host or group matches nod1', 'did you mean node1'],
     ['control:contrl', 'no host or group matches contrl', 'did you mean control?'],
     ['x*', 'no host or group matches x*', ''],
     ['control:!control', 'leaves no host', ''],

@@ -96,21 +96,21 @@ describe('a site', () => {
     expect(() => scope.get('empty_password')).toThrow(/passwords\.yml: empty_password is empty[\s\S]*deploy genpwd/);
     expect(() => scope.get('lost_password')).toThrow(/lost_password is empty/);
     expect(() => scope.evaluate('{{ empty_password | default("") }}', at)).toThrow(/is empty/);
-    expect(site.secretValues()).toEqual(['hunter2hunter2']);
+    expect(site.secretValues()).toEqual(['hunter2hunter2', '0123']);
   });
 
   it('enabled services', () => {
-    const site = load({ services: [service('on'), service('off', 'enabled: "{{ on_port == 81 }}"\n')] });
-    expect([site.enabled('on'), site.enabled('off')]).toEqual([true, false]);
+    const site = load({ services: [service('one'), service('two', 'enabled: "{{ one_port == 81 }}"\n')] });
+    expect([site.enabled('one'), site.enabled('two')]).toEqual([true, false]);
   });
 
   it.each<[string, Partial<SiteInputs>, string[]]>([
     [
       'unknown requirement',
-      { services: [service('demo'), service('b', 'requires: [demoo, x]\n')] },
+      { services: [service('demo'), service('b', 'requires: [demoo, qqq]\n')] },
       [
         'services/b/service.yml:5:12 service demoo is not defined (did you mean demo?)',
-        'services/b/service.yml:5:19 service x is not defined',
+        'services/b/service.yml:5:19 service qqq is not defined',
       ],
     ],
     [

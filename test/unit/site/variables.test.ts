@@ -214,6 +214,19 @@ describe('errors', () => {
     expect(problemOf(() => scopeWith(variables).evaluate(long, at))).toContain('more than');
   });
 
+  it('a result that is too large breaks nothing else', () => {
+    const scope = scopeWith(variables);
+    expect(problemOf(() => scope.evaluate('{{ "a" * 1000000000 }}', at))).toContain(
+      'too complex, or its result too large',
+    );
+    expect(scope.evaluate('{{ a + 1 }}', at)).toBe(2);
+  });
+
+  it('knows names of one value alone', () => {
+    const scope = scopeWith(variables);
+    expect(scope.evaluate('{{ name }}-{{ a }}', at, { name: 'x', a: 'local' })).toBe('x-local');
+  });
+
   it('never says a secret', () => {
     const scope = scopeWith('p: s3cr3t\nbad: "{{ lookup(\'s3cr3t\') }}{{ unknown_s3cr3t() }}"\n', 'node1', ['s3cr3t']);
     expect(problemOf(() => scope.get('bad'))).not.toContain('s3cr3t');

@@ -1,0 +1,66 @@
+import type { HostName } from '../../src/core/model/node.ts';
+import type { ExecResult } from '../../src/run/ports.ts';
+import type { SimulatedContainer, SimulatedNode } from './node.ts';
+
+/** One change of a node, in the order in which it happened over all nodes. */
+export interface Operation {
+  readonly host: HostName;
+  readonly call: string;
+  /** Container, image, file or marker. */
+  readonly subject: string;
+}
+
+export type ExecAnswer = (node: SimulatedNode, container: string, argv: readonly string[]) => ExecResult | undefined;
+
+/** The control process has died: no call of it reaches a node any more. */
+export class Died extends Error {}
+
+/** What several simulated nodes share: the log, the failures wanted, and who watches. */
+export class SimulatedWorld {
+  readonly nodes = new Map<HostName, SimulatedNode>();
+  readonly log: Operation[] = [];
+  /** Changes until the control process dies. */
+  changesLeft = Number.POSITIVE_INFINITY;
+  /** Throw from here to let one call fail before it has any effect. */
+  before: (operation: Operation) => void = () => {};
+  /** Called after each change; tests look for states that must never exist. */
+  after: (operation: Operation) => void = () => {};
+  /** An answer other than that of a container in good health. */
+  exec: ExecAnswer = () => undefined;
+  /** Exit code of a short-lived container. */
+  exitCodeOf: (container: string) => number = () => 0;
+  /** Containers that end as soon as they are started. */
+  crashes: (container: SimulatedContainer) => boolean = () => false;
+  #nextId = 1;
+
+  newId(): string {
+    return `id${this.#nextId++}`;
+  }
+
+  change<T>(operation: Operation, work: () => T): T {
+    if (this.changesLeft <= 0) throw new Died('the control process has died');
+    this.before(operation);
+    this.changesLeft -= 1;
+    const result = work();
+    this.log.push(operation);
+    this.after(operation);
+    return result;
+  }
+
+  running(container: string): SimulatedContainer[] {
+    return [...this.nodes.values()].flatMap((node) => {
+      const found = node.containers.get(container);
+      return found?.state === 'running' ? [found] : [];
+    });
+  }
+
+  /** What a container in good health answers: health checks pass, Galera counts the members that run. */
+  answer(node: SimulatedNode, container: string, argv: readonly string[]): ExecResult {
+    const special = this.exec(node, container, argv);
+    if (special) return special;
+    if (!argv.some((arg) => arg.includes('wsrep_'))) return { code: 0, stdout: '', stderr: '' };
+    const size = this.running(container).length;
+    const stdout = `wsrep_cluster_size\t${size}\nwsrep_cluster_status\tPrimary\nwsrep_local_state_comment\tSynced\n`;
+    return { code: 0, stdout, stderr: '' };
+  }
+}
