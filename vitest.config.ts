@@ -1,5 +1,13 @@
 import { defineConfig } from 'vitest/config';
 
+/** Real daemons and nodes: one file at a time, and never beside the unit tests, whose time limits are short. */
+const real = {
+  globalSetup: 'test/setup.ts',
+  testTimeout: 600_000,
+  hookTimeout: 2_400_000,
+  fileParallelism: false,
+};
+
 export default defineConfig({
   test: {
     projects: [
@@ -7,17 +15,11 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/unit/**/*.test.ts', 'test/property/**/*.test.ts', 'test/golden/**/*.test.ts'],
+          sequence: { groupOrder: 0 },
         },
       },
-      {
-        test: {
-          name: 'lab',
-          include: ['test/engine/**/*.test.ts', 'test/lab/**/*.test.ts'],
-          testTimeout: 600_000,
-          hookTimeout: 2_400_000,
-          fileParallelism: false,
-        },
-      },
+      { test: { ...real, name: 'engine', include: ['test/engine/**/*.test.ts'], sequence: { groupOrder: 1 } } },
+      { test: { ...real, name: 'lab', include: ['test/lab/**/*.test.ts'], sequence: { groupOrder: 2 } } },
     ],
   },
 });

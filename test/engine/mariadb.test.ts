@@ -59,7 +59,8 @@ beforeAll(async () => {
       stdio: 'pipe',
     });
   server = { address: '127.0.0.1', port, user: 'root_shard_0', password: new Secret(rootPassword) };
-  await waitFor(() => asRoot('SELECT 1'));
+  // A member that is not yet part of a component answers SELECT 1, but refuses to read tables.
+  await waitFor(() => asRoot('SELECT COUNT(*) FROM mysql.global_priv'));
   asRoot(
     "CREATE USER 'root_shard_0'@'%' IDENTIFIED BY 'r\\'oot\\\\pass'; GRANT ALL ON *.* TO 'root_shard_0'@'%' WITH GRANT OPTION",
   );

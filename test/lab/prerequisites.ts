@@ -2,7 +2,9 @@ import { accessSync, constants, existsSync, readFileSync, rmSync, writeFileSync 
 import { LabError, labEnvironment, lastLines, must, run } from './command.ts';
 
 /** Programs the lab needs and the Debian 12 packages that bring them. */
-const NEEDED: readonly (readonly [program: string, pkg: string])[] = [
+type Need = readonly [program: string, pkg: string];
+
+const NEEDED: readonly Need[] = [
   ['dockerd', 'docker.io'],
   ['docker', 'docker.io'],
   ['containerd', 'containerd'],
@@ -14,6 +16,16 @@ const NEEDED: readonly (readonly [program: string, pkg: string])[] = [
   ['iptables', 'iptables'],
   ['ip', 'iproute2'],
   ['tar', 'tar'],
+];
+
+/** What the tests against real daemons need beyond that. */
+export const ENGINE_TEST_NEEDS: readonly Need[] = [
+  ['sshd', 'openssh-server'],
+  ['busybox', 'busybox-static'],
+  ['mariadbd', 'mariadb-server'],
+  ['haproxy', 'haproxy'],
+  ['socat', 'socat'],
+  ['rabbitmqctl', 'rabbitmq-server'],
 ];
 
 const POLICY = '/usr/sbin/policy-rc.d';
@@ -34,8 +46,8 @@ export function checkMachine(): void {
 }
 
 /** Installs what is missing with apt-get and returns the names of the packages installed. */
-export async function installMissing(): Promise<readonly string[]> {
-  const missing = [...new Set(NEEDED.filter(([program]) => !onPath(program)).map(([, pkg]) => pkg))];
+export async function installMissing(more: readonly Need[] = []): Promise<readonly string[]> {
+  const missing = [...new Set([...NEEDED, ...more].filter(([program]) => !onPath(program)).map(([, pkg]) => pkg))];
   if (missing.length === 0) return [];
   const env = { DEBIAN_FRONTEND: 'noninteractive' };
   const update = await run('apt-get', ['-q', 'update'], { env, timeoutMs: 300_000 });

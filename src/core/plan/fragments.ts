@@ -1,5 +1,5 @@
 import type { Desired, DesiredFragment } from '../desired/model.ts';
-import { configHashOf } from './compare.ts';
+import { configHashOf, loadedConfigHash } from './compare.ts';
 import type { Observed } from './policy.ts';
 import type { PlanBuilder, StepId } from './steps.ts';
 
@@ -24,40 +24,36 @@ function planOne(plan: PlanBuilder, observed: Observed, fragments: readonly Desi
   const changed = fragments.filter(
     ({ file }) => !node.files.some((f) => f.path === file.path && f.sha256 === file.sha256 && f.mode === file.mode),
   );
-  const [lead] = changed;
-  const receiver = node.containers.find((c) => c.name === first.container);
-  if (lead === undefined) return [];
   const { directory } = first;
   const paths = new Set(fragments.map(({ file }) => file.path));
   const staying = node.files.filter((f) => f.path.startsWith(directory) && !paths.has(f.path));
   const configHash = configHashOf(directory, [...staying, ...fragments.map(({ file }) => file)]);
   const names = changed.map(({ file }) => file.path.slice(directory.length)).join(', ');
   const base = {
-    service: lead.file.service,
+    service: (changed[0] ?? first).file.service,
     host: first.host,
-    reason: `load balancer entry changed: ${names}`,
+    reason: names === '' ? 'running with an older configuration' : `load balancer entry changed: ${names}`,
+    impact: 'none',
   } as const;
-  const written = plan.add(
-    { ...base, needs: [], impact: 'none' },
-    {
-      kind: 'write',
-      container: first.container,
-      files: changed.map(({ file: { path, content, mode } }) => ({ path, content, mode })),
-      remove: [],
-    },
-    first.container,
-  );
-  if (receiver?.state !== 'running') return [written];
+  const files = changed.map(({ file: { path, content, mode } }) => ({ path, content, mode }));
+  const written =
+    files.length === 0
+      ? []
+      : [
+          plan.add(
+            { ...base, needs: [] },
+            { kind: 'write', container: first.container, files, remove: [] },
+            first.container,
+          ),
+        ];
+  const receiver = node.containers.find((c) => c.name === first.container);
+  // An interrupted run may have written the files and not reloaded.
+  if (receiver?.state !== 'running' || loadedConfigHash(receiver, node) === configHash) return written;
+  const { exec = [], signal } = first.reload ?? {};
   return [
     plan.add(
-      { ...base, needs: [written], impact: 'none' },
-      {
-        kind: 'reload',
-        container: first.container,
-        exec: first.reload?.exec ?? [],
-        signal: first.reload?.signal,
-        configHash,
-      },
+      { ...base, needs: written },
+      { kind: 'reload', container: first.container, exec, signal, configHash },
       first.container,
     ),
   ];

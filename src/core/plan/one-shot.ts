@@ -2,7 +2,7 @@ import type { DesiredOneShot, DesiredService } from '../desired/model.ts';
 import { label } from '../model/node.ts';
 import { compareFiles } from './compare.ts';
 import { type Context, keptFragments, lookedAt, nodeOf, pullFor, wantedImage } from './context.ts';
-import { verbPolicy } from './policy.ts';
+import { isDeployed, verbPolicy } from './policy.ts';
 import { type Change, labelsFor, writeFiles } from './replace.ts';
 import type { StepId } from './steps.ts';
 
@@ -17,9 +17,8 @@ export function planOneShot(
   const owner = service.containers.find((c) => c.name === oneShot.container && c.host === oneShot.host);
   if (owner === undefined) return [];
   const image = wantedImage(context, owner);
-  const existing = service.containers.some(
-    (c) => c.name === oneShot.container && nodeOf(context, c.host)?.containers.some((o) => o.name === c.name),
-  );
+  const replicas = service.containers.filter((c) => c.name === oneShot.container);
+  const existing = isDeployed(replicas, context.observed);
   const { on, per_image } = oneShot.definition;
   if (!on.includes(existing ? 'upgrade' : 'deploy')) return [];
   const done = (key: string) =>

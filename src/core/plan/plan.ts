@@ -101,8 +101,10 @@ function planContainer(
     if (change.verdict.kind === 'same') {
       writeFiles(context.plan, change, needs, 'changed on the node');
       removeOld(context.plan, change, needs);
-    } else if (change.verdict.kind === 'reload') done.push(...reload(context, change, needs));
-    else rollout.push(change);
+    } else if (change.verdict.kind === 'reload') {
+      done.push(...reload(context, change, needs));
+      removeOld(context.plan, change, needs);
+    } else rollout.push(change);
   }
   const [first] = rollout;
   if (first === undefined) return done;
@@ -168,7 +170,10 @@ function planGalera(context: Context, service: DesiredService, input: Parameters
     );
     return [];
   }
-  const started = input.groupHosts.filter((host) => nodeOf(context, host)?.containers.some((c) => c.name === name));
+  // One that was created but never ran, by a run that was interrupted there, has no data.
+  const started = input.groupHosts.filter((host) =>
+    nodeOf(context, host)?.containers.some((c) => c.name === name && c.state !== 'created'),
+  );
   if (formed || holders.some((host) => host !== input.groupHosts[0]) || started.length > 0 || oneShot === undefined) {
     context.diagnostics.push(
       error(

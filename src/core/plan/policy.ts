@@ -1,6 +1,13 @@
 import type { Desired, DesiredContainer, ImageRef } from '../desired/model.ts';
-import { type HostName, imageName, label, type ObservedNode, type PinnedImage } from '../model/node.ts';
-import { isOurs } from './compare.ts';
+import {
+  type HostName,
+  imageName,
+  label,
+  type ObservedContainer,
+  type ObservedNode,
+  type PinnedImage,
+} from '../model/node.ts';
+import { isOurs, nextSuffix, previousSuffix } from './compare.ts';
 
 export type ChangeVerb = 'pull' | 'deploy' | 'reconfigure' | 'upgrade';
 
@@ -23,12 +30,19 @@ export const verbPolicy: Readonly<Record<ChangeVerb, VerbPolicy>> = {
 
 export type Observed = ReadonlyMap<HostName, ObservedNode>;
 
-/** The image a container of ours runs now, from its labels. */
+/**
+ * The image a container of ours runs now, from its labels. One that is away here (removed, or an interrupted run has
+ * set it aside) counts with the image of a replica that runs elsewhere, or else with that of what was set aside.
+ */
 export function runningImage(container: DesiredContainer, observed: Observed): PinnedImage | undefined {
-  const seen = observed.get(container.host)?.containers.find((c) => c.name === container.name);
-  if (seen === undefined || !isOurs(seen)) return undefined;
-  const digest = seen.labels[label.imageDigest];
-  if (digest === undefined) return undefined;
+  const traces = tracesOf(container, observed);
+  const here = traces.find((c) => c.name === container.name);
+  const elsewhere = [...observed.values()].flatMap((node) =>
+    node.containers.filter((c) => c.name === container.name && c.state === 'running' && isOurs(c)),
+  );
+  const seen = here ?? elsewhere[0] ?? traces[0];
+  const digest = seen?.labels[label.imageDigest];
+  if (seen === undefined || digest === undefined) return undefined;
   const colon = seen.image.lastIndexOf(':');
   const tagged = colon > seen.image.lastIndexOf('/');
   return {
@@ -52,7 +66,15 @@ export function imagesToResolve(verb: ChangeVerb, desired: Desired, observed: Ob
   return [...needed.keys()].sort().flatMap((name) => needed.get(name) ?? []);
 }
 
-/** Whether any of a service's containers exists on the nodes that were looked at. */
+/** Whether any of a service's containers exists on the nodes that were looked at, in the middle of its replacement too. */
 export function isDeployed(containers: readonly DesiredContainer[], observed: Observed): boolean {
-  return containers.some((c) => observed.get(c.host)?.containers.some((seen) => seen.name === c.name && isOurs(seen)));
+  return containers.some((container) => tracesOf(container, observed).length > 0);
+}
+
+/** A container of ours on its host under its own name and the names it has during a replacement, in this order. */
+function tracesOf({ host, name }: DesiredContainer, observed: Observed): ObservedContainer[] {
+  const ours = observed.get(host)?.containers.filter(isOurs) ?? [];
+  return [name, `${name}${previousSuffix}`, `${name}${nextSuffix}`].flatMap((one) =>
+    ours.filter((c) => c.name === one),
+  );
 }

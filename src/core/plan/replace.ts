@@ -19,6 +19,8 @@ export interface Waits {
   /** More steps that must be done before the old container is stopped. */
   readonly beforeStop?: readonly StepId[];
   readonly beforeStart?: readonly StepId[];
+  /** Left on the node once the replica serves. */
+  readonly marker?: Marker | undefined;
 }
 
 export interface Prepared {

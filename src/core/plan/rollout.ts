@@ -11,7 +11,7 @@ import {
   type Waits,
   writeFiles,
 } from './replace.ts';
-import type { PlanBuilder, StepId } from './steps.ts';
+import type { Marker, PlanBuilder, StepId } from './steps.ts';
 
 /** What a strategy gets: the changes of one container on all its hosts, in inventory order. */
 export interface RolloutInput {
@@ -64,7 +64,7 @@ function replaceOne(
   const ready = [...waits.before, ...(preparedAlready ?? prepare(plan, site, change, waits.before).ids)];
   const stopped = stopOld(plan, change, ready, isServing(change));
   const needs = [...ready, ...stopped, ...(waits.beforeStart ?? [])];
-  const started = startNew(plan, change, needs);
+  const started = startNew(plan, change, needs, waits.marker);
   const serving = started[started.length - 1] ?? '';
   const removed = removeOld(plan, change, [serving]);
   return { serving, all: [serving, ...removed] };
@@ -131,12 +131,18 @@ export function galera(plan: PlanBuilder, input: RolloutInput): StepId[] {
     // The check runs on a member that exists: a joiner is checked through the previous one.
     const checkable = isServing(change);
     const checks = checkable ? [galeraCheck(plan, change, before, members)] : before;
-    const end = replaceOne(plan, input.site, change, { before: checks });
+    const end = replaceOne(plan, input.site, change, { before: checks, marker: formedMarkerFor(input, change) });
     if (!checkable) members += 1;
     before = [end.serving];
     done.push(...end.all);
   }
   return done;
+}
+
+/** An interrupted run may have formed the cluster without noting it. */
+function formedMarkerFor(input: RolloutInput, { container, node }: Change): Marker | undefined {
+  const noted = node.markers[galeraFormedMarker.key] !== undefined;
+  return container.host === input.groupHosts[0] && !noted ? galeraFormedMarker : undefined;
 }
 
 function galeraCheck(plan: PlanBuilder, change: Change, needs: readonly StepId[], members: number): StepId {
@@ -166,12 +172,13 @@ export function galeraNewCluster(
   input: RolloutInput,
   bootstrap: { readonly add: (needs: readonly StepId[]) => StepId[]; readonly oneShot: DesiredOneShot },
 ): StepId[] {
-  const [first, ...joiners] = input.changes;
+  const [first, ...joiners] = input.changes.map(neverRan);
   if (first === undefined) return [];
   const written = writeFiles(plan, first, input.needs, 'missing');
-  const made = bootstrap.add([...input.needs, ...written]);
+  const ready = [...input.needs, ...written];
+  const made = bootstrap.add(ready);
   const onlyFiles: Change = { ...first, files: { ...first.files, write: [], remove: [] } };
-  const forming = prepare(plan, input.site, onlyFiles, made, {
+  const forming = prepare(plan, input.site, onlyFiles, [...ready, ...made], {
     environment: { BOOTSTRAP_ARGS: '--wsrep-new-cluster' },
     note: 'forms the new cluster',
   });
@@ -187,6 +194,12 @@ export function galeraNewCluster(
   const check = galeraCheck(plan, lasting, before, input.changes.length);
   const end = replaceOne(plan, input.site, lasting, { before: [check] });
   return [...done, ...end.all];
+}
+
+/** A container that was created and never ran is as good as none: the next one of that name takes its place. */
+function neverRan(change: Change): Change {
+  const containers = change.node.containers.filter((c) => c.name !== change.container.name);
+  return { ...change, verdict: { kind: 'missing', reason: 'missing' }, node: { ...change.node, containers } };
 }
 
 /** The first member as it will stand once it has formed the cluster: running, and to be replaced by its lasting form. */

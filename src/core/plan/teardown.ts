@@ -1,4 +1,4 @@
-import type { Desired, DesiredContainer } from '../desired/model.ts';
+import type { Desired, DesiredContainer, DesiredService } from '../desired/model.ts';
 import { isOurs, loadedMarkerKey } from './compare.ts';
 import { oneShotMarkerKey } from './one-shot.ts';
 import type { Observed } from './policy.ts';
@@ -34,10 +34,11 @@ export function planDestroy(
       markers.add(loadedMarkerKey(container.name)).add(`keys.${container.name}`);
       if (container.rollout.strategy === 'galera') markers.add(galeraFormedMarker.key);
     }
-    const gone = service.containers.flatMap((container) => {
+    const removed = service.containers.flatMap((container) => {
       const stopped = stopStep(plan, container, observed, before);
       return removeSteps(plan, container, observed, [...before, ...stopped]);
     });
+    const gone = [...removed, ...removeOneShots(plan, service, observed, before)];
     const needs = gone.length > 0 ? gone : before;
     const wiped = wipeSteps(plan, service.name, service.containers, observed, [...markers], needs, options);
     before = wiped.length > 0 ? wiped : needs;
@@ -89,6 +90,26 @@ function removeSteps(
       { kind: 'remove', container: name },
       name,
     ),
+  );
+}
+
+/** Short-lived containers that failed are kept for their logs; they hold on to volumes. */
+function removeOneShots(
+  plan: PlanBuilder,
+  service: DesiredService,
+  observed: Observed,
+  needs: readonly StepId[],
+): StepId[] {
+  return [...observed].flatMap(([host, node]) =>
+    node.containers
+      .filter((c) => isOurs(c) && service.oneShots.has(c.name))
+      .map(({ name }) =>
+        plan.add(
+          { service: service.name, host, needs, reason: 'asked for', impact: 'none' },
+          { kind: 'remove', container: name },
+          name,
+        ),
+      ),
   );
 }
 
