@@ -1,10 +1,13 @@
-import { homedir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
+import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { DeployError, type Diagnostic, exitCode } from '../core/model/diagnostic.ts';
+import { DeployError, type Diagnostic, error, exitCode } from '../core/model/diagnostic.ts';
 import type { HostName, ObservedNode } from '../core/model/node.ts';
 import { Secret } from '../core/model/secret.ts';
+import { VariableError } from '../core/site/variable-error.ts';
 import type { Scope } from '../core/site/variables.ts';
 import type { OpenNode } from '../edge/node/node.ts';
+import type { SshHints } from '../edge/ssh/ssh-config.ts';
 import type { SshTarget } from '../edge/ssh/target.ts';
 import type { SiteOptions } from './options.ts';
 import type { LoadedSite } from './site.ts';
@@ -17,6 +20,7 @@ export async function openNodes(
 ): Promise<ReadonlyMap<HostName, OpenNode>> {
   const { openNode } = await import('../edge/node/node.ts');
   const home = homedir();
+  const targets = await sshTargets(loaded, hosts, options);
   const knownHosts =
     options.knownHosts.length > 0
       ? options.knownHosts
@@ -24,7 +28,9 @@ export async function openNodes(
   const results = await Promise.allSettled(
     hosts.map(async (host) => {
       const scope = loaded.site.scope(host);
-      return openNode(sshTarget(scope), {
+      const target = targets.get(host);
+      if (target === undefined) throw new Error(`${host} has no target`);
+      return openNode(target, {
         knownHosts,
         home,
         become: truthy(scope, 'ansible_become'),
@@ -61,16 +67,66 @@ function truthy(scope: Scope, name: string): boolean {
   return ['true', 'yes', '1'].includes((text(scope, name) ?? '').toLowerCase());
 }
 
+/** How each host is reached: its variables first, then the operator's ssh configuration. All mistakes at once. */
+async function sshTargets(
+  loaded: LoadedSite,
+  hosts: readonly HostName[],
+  options: SiteOptions,
+): Promise<ReadonlyMap<HostName, SshTarget>> {
+  const { readSshConfig, resolveTarget } = await import('../edge/ssh/ssh-config.ts');
+  const home = homedir();
+  const config = await readSshConfig(join(home, '.ssh', 'config'));
+  const me = { name: userName(), home, agent: process.env.SSH_AUTH_SOCK };
+  const problems: Diagnostic[] = [];
+  const targets = new Map<HostName, SshTarget>();
+  for (const host of hosts) {
+    try {
+      const target = resolveTarget(sshHints(loaded.site.scope(host)), config, me);
+      // Files named on the command line are the ones that count.
+      targets.set(host, options.knownHosts.length > 0 ? withoutKnownHosts(target) : target);
+    } catch (cause) {
+      if (!(cause instanceof VariableError)) throw cause;
+      problems.push(cause.diagnostic);
+    }
+  }
+  if (problems.length > 0) throw new DeployError(problems, exitCode.badInput);
+  return targets;
+}
+
+function withoutKnownHosts({ proxyJump, ...target }: SshTarget): SshTarget {
+  return { ...target, knownHosts: undefined, proxyJump: proxyJump?.map(withoutKnownHosts) };
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // A user without an entry in passwd, as in some containers.
+    return 'root';
+  }
+}
+
 /** The variables Ansible knows a connection by. */
-export function sshTarget(scope: Scope): SshTarget {
+function sshHints(scope: Scope): SshHints {
+  const args = `${text(scope, 'ansible_ssh_common_args') ?? ''} ${text(scope, 'ansible_ssh_extra_args') ?? ''}`;
   return {
     host: scope.host,
-    address: text(scope, 'ansible_host') ?? scope.host,
-    port: Number(text(scope, 'ansible_port') ?? 22),
-    user: text(scope, 'ansible_user') ?? text(scope, 'ansible_ssh_user') ?? 'root',
+    address: text(scope, 'ansible_host'),
+    port: portOf(scope),
+    user: text(scope, 'ansible_user') ?? text(scope, 'ansible_ssh_user'),
     identityFile: text(scope, 'ansible_ssh_private_key_file') ?? text(scope, 'ansible_private_key_file'),
-    agent: process.env.SSH_AUTH_SOCK,
+    proxyJump: /(?:^|\s)(?:-J\s*|-o\s*["']?ProxyJump[=\s]\s*)([^\s"']+)/i.exec(args)?.[1],
   };
+}
+
+function portOf(scope: Scope): number | undefined {
+  const written = text(scope, 'ansible_port');
+  if (written === undefined) return undefined;
+  const port = Number(written);
+  if (Number.isInteger(port) && port > 0 && port < 65_536) return port;
+  const at = scope.origin('ansible_port')?.at;
+  const message = `ansible_port must be a port from 1 to 65535, not ${written}`;
+  throw new VariableError(error('invalid-value', message, { at, host: scope.host }));
 }
 
 function registryAuth(scope: Scope) {
@@ -90,6 +146,12 @@ export async function observeAll(
   return new Map(results.flatMap((r) => (r.status === 'fulfilled' ? [[r.value.host, r.value] as const] : [])));
 }
 
+/** Ends the connections; what they cost goes as JSON, by host, to the file that DEPLOY_COUNTERS names. */
 export async function closeAll(nodes: ReadonlyMap<HostName, OpenNode>): Promise<void> {
+  const file = process.env.DEPLOY_COUNTERS;
+  if (file) {
+    const counters = Object.fromEntries([...nodes].map(([host, node]) => [host, node.counters]));
+    await writeFile(file, `${JSON.stringify(counters)}\n`);
+  }
   await Promise.all([...nodes.values()].map((node) => node.close()));
 }

@@ -1,4 +1,5 @@
 import { type Diagnostic, formatDiagnostic } from '../core/model/diagnostic.ts';
+import { condense } from '../report/diagnostics.ts';
 
 /** Where a command writes. `redact` learns the site's secrets as soon as they are known. */
 export interface Output {
@@ -19,7 +20,7 @@ export function createOutput(json: boolean): Output {
     note: (text) => void process.stderr.write(`${redact(text)}\n`),
     data: (value) => void process.stdout.write(`${redact(JSON.stringify(value))}\n`),
     diagnostics: (list) => {
-      for (const d of list) process.stderr.write(`${redact(formatDiagnostic(d))}\n`);
+      for (const d of condense(list)) process.stderr.write(`${redact(formatDiagnostic(d))}\n`);
     },
     redactWith: (next) => {
       redact = next;

@@ -3,8 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { buildDesired } from '../core/desired/build.ts';
 import type { Desired } from '../core/desired/model.ts';
 import { topologicalOrder } from '../core/graph/dag.ts';
+import { checkGroups } from '../core/graph/group-checks.ts';
 import { type Selection, selectByTags } from '../core/graph/select.ts';
-import { DeployError, type ExitCode, error, exitCode, type Result } from '../core/model/diagnostic.ts';
+import { DeployError, type ExitCode, error, exitCode, type Result, resultOf } from '../core/model/diagnostic.ts';
 import type { HostName } from '../core/model/node.ts';
 import type { LoadedService } from '../core/schema/service-file.ts';
 import { matchHosts } from '../core/site/host-pattern.ts';
@@ -30,12 +31,15 @@ export interface LoadedSite {
   /** Enabled services, what others require before them. */
   readonly services: readonly LoadedService[];
   readonly disabled: readonly LoadedService[];
+  /** Named in messages about what the inventory lacks. */
+  readonly inventoryFile?: string;
 }
 
 export async function loadSite(options: SiteOptions, output: Output): Promise<LoadedSite> {
+  const inventoryPaths = options.inventory.length > 0 ? options.inventory : [join(options.configdir, 'inventory')];
   const inputs = await readSiteInputs({
     configDir: options.configdir,
-    inventoryPaths: options.inventory.length > 0 ? options.inventory : [join(options.configdir, 'inventory')],
+    inventoryPaths,
     servicesDir: join(programDirectory, 'services'),
     extraVars: options.extraVars,
   });
@@ -48,7 +52,8 @@ export async function loadSite(options: SiteOptions, output: Output): Promise<Lo
   );
   const order = unwrap(topologicalOrder(edges, 'services'), output, exitCode.badInput);
   const services = order.flatMap((name) => site.services.get(name) ?? []);
-  return { site, services, disabled: all.filter((service) => !enabled.includes(service)) };
+  const disabled = all.filter((service) => !enabled.includes(service));
+  return { site, services, disabled, ...(inventoryPaths[0] === undefined ? {} : { inventoryFile: inventoryPaths[0] }) };
 }
 
 export interface Target {
@@ -70,10 +75,14 @@ export function selectTarget(loaded: LoadedSite, options: SelectionOptions, outp
     output,
     exitCode.badInput,
   );
-  const limited =
-    options.limit === undefined
-      ? undefined
-      : new Set(unwrap(matchHosts(options.limit, site.inventory), output, exitCode.badInput));
+  const groupProblems = services.flatMap(({ definition }) => {
+    const selected = selection.get(definition.service);
+    const file = loaded.inventoryFile ?? 'inventory';
+    return selected ? checkGroups(definition, selected.containers, { groups: site.inventory.groups, file }) : [];
+  });
+  const matched = options.limit === undefined ? undefined : matchHosts(options.limit, site.inventory);
+  unwrap(resultOf(undefined, [...groupProblems, ...(matched?.diagnostics ?? [])]), output, exitCode.badInput);
+  const limited = matched?.ok ? new Set(matched.value) : undefined;
   const wanted = new Set(services.flatMap((service) => hostsOf(loaded, service, selection)));
   const hosts = [...site.inventory.hosts.keys()].filter((host) => wanted.has(host) && (limited?.has(host) ?? true));
   if (hosts.length === 0) {

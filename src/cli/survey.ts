@@ -1,9 +1,10 @@
 import type { Desired } from '../core/desired/model.ts';
-import { DeployError, exitCode } from '../core/model/diagnostic.ts';
+import { DeployError, type Diagnostic, exitCode } from '../core/model/diagnostic.ts';
 import type { HostName } from '../core/model/node.ts';
 import { makePlan } from '../core/plan/plan.ts';
 import { type ChangeVerb, imagesToResolve, type Observed } from '../core/plan/policy.ts';
 import { type HostClaim, precheck } from '../core/plan/prechecks.ts';
+import { requiredServices } from '../core/plan/required.ts';
 import type { Plan } from '../core/plan/steps.ts';
 import type { OpenNode } from '../edge/node/node.ts';
 import { closeAll, observeAll, openNodes } from './nodes.ts';
@@ -11,6 +12,7 @@ import type { SelectionOptions } from './options.ts';
 import type { Output } from './output.ts';
 import { openSiteRegistry, resolveDigests } from './registry.ts';
 import { desiredState, type LoadedSite, loadSite, selectTarget, type Target, unwrap } from './site.ts';
+import { foreignVip } from './vip.ts';
 
 /** Everything known before a decision: what should be, what is, and the connections to change it. */
 export interface Survey {
@@ -21,7 +23,7 @@ export interface Survey {
   readonly nodes: ReadonlyMap<HostName, OpenNode>;
 }
 
-/** Loads, selects, renders and looks. Connections are opened while the rendering goes on; the caller closes them. */
+/** Loads, selects, renders and looks. Nothing is connected to before all input is known to be good; the caller closes. */
 export async function takeSurvey(
   options: SelectionOptions,
   output: Output,
@@ -29,15 +31,13 @@ export async function takeSurvey(
 ): Promise<Survey> {
   const loaded = await loadSite(options, output);
   const target = selectTarget(loaded, options, output);
-  const opening = openNodes(loaded, target.hosts, options);
+  const desired = await desiredState(loaded, target, output);
+  const nodes = await openNodes(loaded, target.hosts, options);
   try {
-    const desired = await desiredState(loaded, target, output);
-    const nodes = await opening;
     const observed = await observeAll(nodes, want);
     return { loaded, target, desired, observed, nodes };
   } catch (cause) {
-    const nodes = await opening.catch(() => undefined);
-    if (nodes) await closeAll(nodes);
+    await closeAll(nodes);
     throw cause;
   }
 }
@@ -48,21 +48,39 @@ export function wantedLook(verb: ChangeVerb): { images?: boolean; listening?: bo
   return verb === 'deploy' ? { images: true, listening: true } : { images: true };
 }
 
-/** The plan of a verb for a survey; with the prechecks that apply to it, all problems at once. */
-export async function planFor(verb: ChangeVerb, survey: Survey, output: Output): Promise<Plan> {
-  if (verb === 'deploy') {
-    const found = precheck(survey.desired, survey.observed, hostClaims(survey));
-    if (found.some((d) => d.severity === 'error')) throw new DeployError(found, exitCode.nodeNotUsable);
-    output.diagnostics(found);
+/** What is in the way of bringing containers up where none may be yet; only `deploy` does that. */
+export async function prechecks(verb: ChangeVerb, survey: Survey): Promise<readonly Diagnostic[]> {
+  if (verb !== 'deploy') return [];
+  return [...precheck(survey.desired, survey.observed, hostClaims(survey)), ...(await foreignVip(survey))];
+}
+
+/** The plan of a verb for a survey. What `found` and the registry object to is one error, shown at once. */
+export async function planFor(
+  verb: ChangeVerb,
+  survey: Survey,
+  output: Output,
+  found: readonly Diagnostic[] = [],
+): Promise<Plan> {
+  const { desired, observed } = survey;
+  const problems = [...found];
+  const digests = await digestsFor(verb, survey).catch((cause: unknown) => {
+    if (!(cause instanceof DeployError)) throw cause;
+    problems.push(...cause.diagnostics);
+    return new Map<string, string>();
+  });
+  if (problems.some((d) => d.severity === 'error')) {
+    const required = verb === 'pull' ? [] : requiredServices(desired, observed);
+    throw new DeployError([...problems, ...required], exitCode.nodeNotUsable);
   }
+  output.diagnostics(problems);
+  return unwrap(makePlan({ verb, desired, observed, digests }), output, exitCode.nodeNotUsable);
+}
+
+async function digestsFor(verb: ChangeVerb, survey: Survey): Promise<ReadonlyMap<string, string>> {
   const images = imagesToResolve(verb, survey.desired, survey.observed);
   const [host] = survey.target.hosts;
-  const digests =
-    images.length > 0 && host !== undefined
-      ? await resolveDigests(await openSiteRegistry(survey.loaded.site.scope(host)), images)
-      : new Map<string, string>();
-  const { desired, observed } = survey;
-  return unwrap(makePlan({ verb, desired, observed, digests }), output, exitCode.nodeNotUsable);
+  if (images.length === 0 || host === undefined) return new Map();
+  return resolveDigests(await openSiteRegistry(survey.loaded.site.scope(host)), images);
 }
 
 export function hostClaims(survey: Pick<Survey, 'loaded' | 'target'>): HostClaim[] {

@@ -1,5 +1,15 @@
 import { type Diagnostic, error } from '../core/model/diagnostic.ts';
-import type { Survey } from './survey.ts';
+import type { HostName } from '../core/model/node.ts';
+import type { Observed } from '../core/plan/policy.ts';
+import type { NodePort } from '../run/ports.ts';
+import type { LoadedSite, Target } from './site.ts';
+
+interface Looked {
+  readonly loaded: LoadedSite;
+  readonly target: Target;
+  readonly observed: Observed;
+  readonly nodes: ReadonlyMap<HostName, Pick<NodePort, 'connect'>>;
+}
 
 /** A port nothing listens on: an address that is in use refuses it at once, one that is free never answers. */
 const unusedPort = 1;
@@ -9,7 +19,7 @@ const patienceMs = 3_000;
  * The VIP must be held by one of our nodes or by nobody. When nobody we looked at holds it, one node tries to reach
  * it: any answer, a refusal included, means that somebody else has it.
  */
-export async function foreignVip(survey: Survey): Promise<readonly Diagnostic[]> {
+export async function foreignVip(survey: Looked): Promise<readonly Diagnostic[]> {
   const [first] = survey.target.hosts;
   const node = first === undefined ? undefined : survey.nodes.get(first);
   if (first === undefined || node === undefined || !survey.target.selection.has('loadbalancer')) return [];

@@ -120,7 +120,12 @@ export function execute(step: Step, context: StepContext): Promise<string | unde
 }
 
 async function runOneShot(step: StepOf<'one-shot'>, context: StepContext): Promise<string | undefined> {
-  const { node, runId } = context;
+  const { node, runId, progress } = context;
+  // One of an interrupted run may still be at it: a migration is never killed half-way.
+  if ((await node.inspect(step.name))?.running === true) {
+    progress(`waiting for the ${step.name} of an earlier run`);
+    await node.wait(step.name, step.timeoutSeconds * 1000);
+  }
   await node.remove(step.name);
   await node.create(step.name, step.spec, { ...step.labels, [label.run]: runId });
   await node.start(step.name);

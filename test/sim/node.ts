@@ -28,6 +28,7 @@ export interface SimulatedContainer {
 interface StoredFile {
   readonly content: string;
   readonly mode: string;
+  readonly sha256: string;
 }
 
 /** A node in memory that refuses what the engine would refuse. */
@@ -55,7 +56,7 @@ export class SimulatedNode implements NodePort {
   }
 
   look(want: { images?: boolean; listening?: boolean } = {}): ObservedNode {
-    const files = [...this.files].map(([path, { content, mode }]) => ({ path, sha256: sha256(content), mode }));
+    const files = [...this.files].map(([path, { sha256, mode }]) => ({ path, sha256, mode }));
     return {
       host: this.host,
       hostname: this.host,
@@ -94,7 +95,7 @@ export class SimulatedNode implements NodePort {
 
   async writeFiles(files: readonly FileContent[], remove: readonly string[]): Promise<void> {
     for (const { path, content, mode } of files) {
-      this.#change('write', path, () => this.files.set(path, { content, mode }));
+      this.#change('write', path, () => this.files.set(path, { content, mode, sha256: sha256(content) }));
     }
     for (const path of remove) this.#change('delete', path, () => this.files.delete(path));
   }
@@ -214,7 +215,8 @@ export class SimulatedNode implements NodePort {
   directoryHash(container: SimulatedContainer): string {
     const bind = container.spec.volumes.find((v) => v.split(':')[1] === '/var/lib/kolla/config_files/') ?? ':';
     const directory = bind.split(':')[0] ?? '';
-    return hashOf([...this.files].filter(([path]) => path.startsWith(directory)).sort(([a], [b]) => (a < b ? -1 : 1)));
+    const files = [...this.files].filter(([path]) => path.startsWith(directory));
+    return hashOf(files.map(([path, file]) => `${path} ${file.mode} ${file.sha256}`).sort());
   }
 
   async connect(): Promise<Duplex> {

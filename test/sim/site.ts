@@ -175,5 +175,6 @@ function load(settings: SiteSettings, hosts: readonly string[]): LoadedSite {
   const edges = new Map(enabled.map(({ definition: d }) => [d.service, [...d.requires, ...d.after]] as const));
   const order = must(topologicalOrder(edges, 'services'));
   const services = order.flatMap((name) => site.services.get(name) ?? []);
-  return { site, services, disabled: all.filter((service) => !enabled.includes(service)) };
+  const disabled = all.filter((service) => !enabled.includes(service));
+  return { site, services, disabled, inventoryFile: 'inventory' };
 }

@@ -4,7 +4,7 @@ import { carryOut, confirmed, describeLeft, showPlan } from '../carry-out.ts';
 import { changeOptions, type Invocation } from '../invocation.ts';
 import { closeAll, observeAll } from '../nodes.ts';
 import { createOutput } from '../output.ts';
-import { planFor, takeSurvey, wantedLook } from '../survey.ts';
+import { planFor, prechecks, takeSurvey, wantedLook } from '../survey.ts';
 
 /** pull, deploy, reconfigure, upgrade: plan → show → confirm → carry out → look again. */
 export async function run(invocation: Invocation): Promise<ExitCode> {
@@ -13,7 +13,7 @@ export async function run(invocation: Invocation): Promise<ExitCode> {
   const output = createOutput(options.json);
   const survey = await takeSurvey(options, output, wantedLook(verb));
   try {
-    const plan = await planFor(verb, survey, output);
+    const plan = await planFor(verb, survey, output, await prechecks(verb, survey));
     showPlan(plan, output);
     if (plan.steps.length === 0) return exitCode.ok;
     if (!(await confirmed(options, 'Carry this out?'))) return exitCode.ok;

@@ -6,7 +6,7 @@ import { showPlan } from '../carry-out.ts';
 import { changeOptions, type Invocation } from '../invocation.ts';
 import { closeAll } from '../nodes.ts';
 import { createOutput, type Output } from '../output.ts';
-import { planFor, type Survey, takeSurvey, wantedLook } from '../survey.ts';
+import { planFor, prechecks, type Survey, takeSurvey, wantedLook } from '../survey.ts';
 import { teardownPlan } from './teardown.ts';
 
 const teardownVerbs = ['stop', 'destroy'] as const;
@@ -32,8 +32,8 @@ function isChange(verb: Verb): verb is ChangeVerb {
   return Object.hasOwn(verbPolicy, verb);
 }
 
-function planOf(verb: Verb, survey: Survey, invocation: Invocation, output: Output): Promise<Plan> | Plan {
-  if (isChange(verb)) return planFor(verb, survey, output);
+async function planOf(verb: Verb, survey: Survey, invocation: Invocation, output: Output): Promise<Plan> {
+  if (isChange(verb)) return planFor(verb, survey, output, await prechecks(verb, survey));
   return teardownPlan(verb, survey, invocation.options.keepVolumes === true);
 }
 

@@ -32,6 +32,8 @@ export function teardownPlan(verb: 'stop' | 'destroy', survey: Survey, keepVolum
   const services = [...survey.loaded.site.services.values()].map((s) => s.definition);
   const edges = new Map(services.map((s) => [s.service, s.requires]));
   const dependents = (name: string) =>
-    services.map((s) => s.service).filter((other) => closure(edges, [other]).has(name));
+    services
+      .filter((other) => closure(edges, [other.service]).has(name))
+      .map((other) => ({ service: other.service, oneShots: Object.keys(other.one_shots) }));
   return planDestroy(survey.desired, survey.observed, dependents, { keepVolumes });
 }

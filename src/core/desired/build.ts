@@ -7,7 +7,7 @@ import { isSecret } from '../model/secret.ts';
 import { unusedOverrides } from '../render/overrides.ts';
 import type { LoadedService } from '../schema/service-file.ts';
 import { FieldReader } from './evaluate.ts';
-import { filesOf, localsOf } from './files.ts';
+import { filesOf, localsOf, overrideFile } from './files.ts';
 import { type FragmentReceiver, fragmentPath, fragmentReceiver, fragmentsOf } from './fragments.ts';
 import { type Building, configDirectory, containerKey, type DesiredInput, placesOf } from './input.ts';
 import type {
@@ -31,6 +31,7 @@ export function buildDesired(input: DesiredInput): Result<Desired> {
     diagnostics,
     overridesUsed: new Set(),
     overridesKnown: new Set(),
+    groupTable: Object.fromEntries(input.groups),
     names: new Map(),
   };
   const receiver = fragmentReceiver(input.services);
@@ -39,7 +40,11 @@ export function buildDesired(input: DesiredInput): Result<Desired> {
     return selected ? [buildService(building, service, selected, receiver)] : [];
   });
   if (input.selection.size === input.services.length) {
-    diagnostics.push(...unusedOverrides(input.overrides.keys(), building.overridesUsed, building.overridesKnown));
+    const [host = ''] = input.hosts;
+    const fileOf = (path: string) => overrideFile(building, host, path);
+    diagnostics.push(
+      ...unusedOverrides(input.overrides.keys(), building.overridesUsed, building.overridesKnown, fileOf),
+    );
   }
   const desired: Desired = {
     site: siteName(building),
@@ -50,11 +55,11 @@ export function buildDesired(input: DesiredInput): Result<Desired> {
   return resultOf(desired, unique(diagnostics));
 }
 
-/** The same undefined variable met on three hosts is one problem. */
+/** The same problem met in several files of one host is one problem. */
 function unique(diagnostics: readonly Diagnostic[]): Diagnostic[] {
   return [
     ...new Map(
-      diagnostics.map((d) => [`${d.code} ${d.message} ${d.at?.file}:${d.at?.line}:${d.at?.column}`, d]),
+      diagnostics.map((d) => [`${d.code} ${d.message} ${d.host} ${d.at?.file}:${d.at?.line}:${d.at?.column}`, d]),
     ).values(),
   ];
 }
@@ -84,12 +89,7 @@ function buildService(
       if (container) containers.push(container);
     }
   }
-  const first = containers[0]?.host;
-  const reader =
-    first === undefined
-      ? undefined
-      : new FieldReader(building.scope(first), service, building.diagnostics, building.secrets);
-  const ofService = reader && first !== undefined && selected.whole ? { reader, host: first } : undefined;
+  const ofService = selected.whole ? homeOf(building, service, groupHosts) : undefined;
   const keys = definition.shared_keys;
   return {
     name: definition.service,
@@ -98,13 +98,28 @@ function buildService(
     phases: definition.phases,
     containers,
     groupHosts,
-    oneShots: buildOneShots(building, service, containers),
+    oneShots: buildOneShots(building, service, containers, groupHosts),
+    migrating: new Set(Object.values(definition.one_shots).map((oneShot) => oneShot.container)),
     fragments: receiver && selected.whole ? fragmentsOf(building, service, receiver) : [],
     databases: ofService && databaseWish(service, ofService.reader, ofService.host),
     identity: ofService && identityWish(service, ofService.reader, ofService.host),
     messaging: ofService && messagingWish(service, ofService.reader, ofService.host),
     sharedKeys: keys && selected.containers.has(keys.container) ? keys : undefined,
   };
+}
+
+/**
+ * What concerns the whole service is done from the first host of its group, where its markers lie. When a limit leaves
+ * that host out it is not done at all: nobody could tell whether it was done before.
+ */
+function homeOf(
+  building: Building,
+  service: LoadedService,
+  groupHosts: ReadonlyMap<string, readonly HostName[]>,
+): { readonly reader: FieldReader; readonly host: HostName } | undefined {
+  const [host] = [...groupHosts.values()].flat();
+  if (host === undefined || !building.hosts.includes(host)) return undefined;
+  return { reader: new FieldReader(building.scope(host), service, building.diagnostics, building.secrets), host };
 }
 
 function readerFor(building: Building, service: LoadedService, container: string, host: HostName): FieldReader {
@@ -201,10 +216,12 @@ function buildOneShots(
   building: Building,
   service: LoadedService,
   containers: readonly DesiredContainer[],
+  groupHosts: ReadonlyMap<string, readonly HostName[]>,
 ): ReadonlyMap<string, DesiredOneShot> {
   const oneShots = new Map<string, DesiredOneShot>();
   for (const [name, definition] of Object.entries(service.definition.one_shots)) {
-    const owner = containers.find((c) => c.name === definition.container);
+    const home = groupHosts.get(definition.container)?.[0];
+    const owner = containers.find((c) => c.name === definition.container && c.host === home);
     if (owner === undefined) continue;
     const reader = new FieldReader(
       building.scope(owner.host),

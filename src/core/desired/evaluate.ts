@@ -4,7 +4,7 @@ import { Secret } from '../model/secret.ts';
 import type { LoadedService } from '../schema/service-file.ts';
 import type { YamlPath } from '../schema/yaml.ts';
 import { VariableError } from '../site/variable-error.ts';
-import type { Scope } from '../site/variables.ts';
+import { culpritOf, type Scope } from '../site/variables.ts';
 
 /** Evaluates fields of one service's definition for one host and collects what is wrong with them. */
 export class FieldReader {
@@ -29,7 +29,7 @@ export class FieldReader {
   }
 
   value(field: unknown, path: YamlPath): unknown {
-    return this.#attempt(() => this.#scope.evaluate(field, this.at(path), this.#locals));
+    return this.#attempt(() => this.#scope.evaluate(field, () => this.at(path), this.#locals));
   }
 
   text(field: unknown, path: YamlPath): string {
@@ -51,13 +51,15 @@ export class FieldReader {
     const value = this.value(field, path);
     const number = Number(value);
     if (value !== undefined && !Number.isInteger(number)) {
-      this.#diagnostics.push(error('not-a-number', `${String(value)} is not a whole number`, { at: this.at(path) }));
+      const { name, at = this.at(path) } = culpritOf(this.#scope, field);
+      const message = `${name ? `${name} ` : ''}must be a whole number, not ${JSON.stringify(value)}`;
+      this.#diagnostics.push(error('not-a-number', message, { at }));
     }
     return number;
   }
 
   boolean(field: unknown, path: YamlPath): boolean {
-    return this.#attempt(() => this.#scope.boolean(field, this.at(path), this.#locals)) ?? false;
+    return this.#attempt(() => this.#scope.boolean(field, () => this.at(path), this.#locals)) ?? false;
   }
 
   /** A variable by name, for what the tool itself needs to know (the database's address). */
@@ -86,19 +88,30 @@ export class FieldReader {
   }
 }
 
-/** All variables of a host as lazy own properties, the form in which templates see them. */
+/**
+ * All variables of a host as own properties, the form in which templates see them, each evaluated when it is read.
+ * A proxy, because defining hundreds of getters for every file costs more than rendering it.
+ */
 export function templateContext(
   scope: Scope,
-  names: readonly string[],
+  names: ReadonlySet<string>,
   at: SourceSpan,
   extra: Readonly<Record<string, unknown>>,
 ): object {
-  const properties: PropertyDescriptorMap = {};
-  for (const name of names) {
-    properties[name] = { enumerable: true, configurable: true, get: () => scope.get(name, at) };
-  }
-  for (const [name, value] of Object.entries(extra)) properties[name] = { enumerable: true, value };
-  return Object.defineProperties({}, properties);
+  const isVariable = (name: string | symbol): name is string =>
+    typeof name === 'string' && names.has(name) && !Object.hasOwn(extra, name);
+  return new Proxy(
+    { ...extra },
+    {
+      get: (own, name) => (isVariable(name) ? scope.get(name, at) : Reflect.get(own, name)),
+      has: (own, name) => isVariable(name) || Reflect.has(own, name),
+      ownKeys: (own) => [...new Set([...names, ...Reflect.ownKeys(own)])],
+      getOwnPropertyDescriptor: (own, name) =>
+        isVariable(name)
+          ? { enumerable: true, configurable: true, get: () => scope.get(name, at) }
+          : Reflect.getOwnPropertyDescriptor(own, name),
+    },
+  );
 }
 
 export function hostAddress(scopeOf: (host: HostName) => Scope, host: HostName, at: SourceSpan): string {

@@ -83,7 +83,7 @@ function renderOne(building: Building, place: Place, file: ConfigFileDefinition,
   const result = renderConfigFile({
     format: file.format,
     template,
-    overrides: sources,
+    overrides: sources.map((source) => ({ ...source, path: overrideFile(building, place.host, source.path) })),
     context: contextFor(building, place),
     helpers: helpersFor(building, place),
     renderOverride: (text, from) => renderOverride(building, place, text, from),
@@ -92,10 +92,16 @@ function renderOne(building: Building, place: Place, file: ConfigFileDefinition,
   return result.ok ? result.value : undefined;
 }
 
+/** An override file as the operator would open it. */
+export function overrideFile(building: Building, host: HostName, path: string): string {
+  const scope = building.scope(host);
+  return scope.has('CONFIG_DIR') ? `${String(scope.get('CONFIG_DIR'))}/config/${path}` : `config/${path}`;
+}
+
 /** An operator's override is Jinja2 with all variables of the host, as under Kolla-Ansible. */
-function renderOverride(building: Building, place: Place, text: string, path: string): Result<string> {
+function renderOverride(building: Building, place: Place, text: string, file: string): Result<string> {
   try {
-    const at = { file: `config/${path}`, line: 1, column: 1 };
+    const at = { file, line: 1, column: 1 };
     return success(String(building.scope(place.host).evaluate(text, at, localsOf(place.name))));
   } catch (cause) {
     if (!(cause instanceof VariableError)) throw cause;
@@ -114,12 +120,12 @@ export function contextFor(
   extra: Readonly<Record<string, unknown>> = {},
 ): object {
   const scope = building.scope(place.host);
-  const names = building.names.get(place.host) ?? scope.names();
+  const names = building.names.get(place.host) ?? new Set(scope.names());
   building.names.set(place.host, names);
   return templateContext(scope, names, place.service.span(['service']), {
     ...localsOf(place.name),
     container: { name: place.name, key: containerKey(place.name), group: place.container.group },
-    groups: Object.fromEntries(building.groups),
+    groups: building.groupTable,
     ...extra,
   });
 }

@@ -123,6 +123,8 @@ export interface DesiredService {
   /** In inventory order of their hosts. */
   readonly containers: readonly DesiredContainer[];
   readonly oneShots: ReadonlyMap<string, DesiredOneShot>;
+  /** Containers whose images bring migrations, whether or not the selected hosts include the one that runs them. */
+  readonly migrating: ReadonlySet<ContainerName>;
   readonly fragments: readonly DesiredFragment[];
   readonly databases?: DatabaseWish | undefined;
   readonly identity?: IdentityWish | undefined;

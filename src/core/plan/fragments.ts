@@ -1,4 +1,5 @@
 import type { Desired, DesiredFragment } from '../desired/model.ts';
+import { type FileContent, label, type ObservedNode } from '../model/node.ts';
 import { configHashOf, loadedConfigHash } from './compare.ts';
 import type { Observed } from './policy.ts';
 import type { PlanBuilder, StepId } from './steps.ts';
@@ -8,16 +9,49 @@ import type { PlanBuilder, StepId } from './steps.ts';
  * that are there, then one reload per host. (A selected load balancer carries them in its own files.)
  */
 export function planFragments(plan: PlanBuilder, desired: Desired, observed: Observed): { done: readonly StepId[] } {
-  const perContainer = new Map<string, DesiredFragment[]>();
-  for (const fragment of desired.services.flatMap((service) => service.fragments)) {
-    const key = `${fragment.host} ${fragment.container}`;
-    perContainer.set(key, [...(perContainer.get(key) ?? []), fragment]);
-  }
-  const done = [...perContainer.values()].flatMap((fragments) => planOne(plan, observed, fragments));
+  return { done: perReceiver(desired).flatMap((fragments) => writeAll(plan, desired, observed, fragments)) };
+}
+
+/** Takes the fragments of services that go away out of load balancers that stay. */
+export function planFragmentRemoval(
+  plan: PlanBuilder,
+  desired: Desired,
+  observed: Observed,
+): { done: readonly StepId[] } {
+  const done = perReceiver(desired).flatMap((fragments) => {
+    const [first] = fragments;
+    const node = first && observed.get(first.host);
+    if (first === undefined || node === undefined) return [];
+    const paths = new Set(fragments.map(({ file }) => file.path));
+    const remove = node.files.map((f) => f.path).filter((path) => paths.has(path));
+    if (remove.length === 0) return [];
+    const staying = node.files.filter((f) => f.path.startsWith(first.directory) && !paths.has(f.path));
+    return apply(plan, desired.site, node, first, {
+      service: first.file.service,
+      reason: 'its service goes away',
+      files: [],
+      remove,
+      configHash: configHashOf(first.directory, staying),
+    });
+  });
   return { done };
 }
 
-function planOne(plan: PlanBuilder, observed: Observed, fragments: readonly DesiredFragment[]): StepId[] {
+function perReceiver(desired: Desired): DesiredFragment[][] {
+  const groups = new Map<string, DesiredFragment[]>();
+  for (const fragment of desired.services.flatMap((service) => service.fragments)) {
+    const key = `${fragment.host} ${fragment.container}`;
+    groups.set(key, [...(groups.get(key) ?? []), fragment]);
+  }
+  return [...groups.values()];
+}
+
+function writeAll(
+  plan: PlanBuilder,
+  desired: Desired,
+  observed: Observed,
+  fragments: readonly DesiredFragment[],
+): StepId[] {
   const [first] = fragments;
   const node = first && observed.get(first.host);
   if (first === undefined || node === undefined) return [];
@@ -27,34 +61,47 @@ function planOne(plan: PlanBuilder, observed: Observed, fragments: readonly Desi
   const { directory } = first;
   const paths = new Set(fragments.map(({ file }) => file.path));
   const staying = node.files.filter((f) => f.path.startsWith(directory) && !paths.has(f.path));
-  const configHash = configHashOf(directory, [...staying, ...fragments.map(({ file }) => file)]);
   const names = changed.map(({ file }) => file.path.slice(directory.length)).join(', ');
-  const base = {
+  return apply(plan, desired.site, node, first, {
     service: (changed[0] ?? first).file.service,
-    host: first.host,
     reason: names === '' ? 'running with an older configuration' : `load balancer entry changed: ${names}`,
-    impact: 'none',
-  } as const;
-  const files = changed.map(({ file: { path, content, mode } }) => ({ path, content, mode }));
+    files: changed.map(({ file: { path, content, mode } }) => ({ path, content, mode })),
+    remove: [],
+    configHash: configHashOf(directory, [...staying, ...fragments.map(({ file }) => file)]),
+  });
+}
+
+interface FragmentChange {
+  readonly service: string;
+  readonly reason: string;
+  readonly files: readonly FileContent[];
+  readonly remove: readonly string[];
+  /** Of the receiver's directory afterwards. */
+  readonly configHash: string;
+}
+
+function apply(
+  plan: PlanBuilder,
+  site: string,
+  node: ObservedNode,
+  { host, container, reload }: DesiredFragment,
+  change: FragmentChange,
+): StepId[] {
+  const { service, reason, files, remove, configHash } = change;
+  const receiver = node.containers.find((c) => c.name === container);
+  if (receiver !== undefined && receiver.labels[label.site] !== site) {
+    plan.notices.push(
+      `${container} on ${host} is not of this site: the load balancer entries of ${service} were left out`,
+    );
+    return [];
+  }
+  const base = { service, host, reason, impact: 'none' } as const;
   const written =
-    files.length === 0
+    files.length + remove.length === 0
       ? []
-      : [
-          plan.add(
-            { ...base, needs: [] },
-            { kind: 'write', container: first.container, files, remove: [] },
-            first.container,
-          ),
-        ];
-  const receiver = node.containers.find((c) => c.name === first.container);
+      : [plan.add({ ...base, needs: [] }, { kind: 'write', container, files, remove }, container)];
   // An interrupted run may have written the files and not reloaded.
   if (receiver?.state !== 'running' || loadedConfigHash(receiver, node) === configHash) return written;
-  const { exec = [], signal } = first.reload ?? {};
-  return [
-    plan.add(
-      { ...base, needs: written },
-      { kind: 'reload', container: first.container, exec, signal, configHash },
-      first.container,
-    ),
-  ];
+  const { exec = [], signal } = reload ?? {};
+  return [plan.add({ ...base, needs: written }, { kind: 'reload', container, exec, signal, configHash }, container)];
 }

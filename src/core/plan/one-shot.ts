@@ -2,7 +2,7 @@ import type { DesiredOneShot, DesiredService } from '../desired/model.ts';
 import { label } from '../model/node.ts';
 import { compareFiles } from './compare.ts';
 import { type Context, keptFragments, lookedAt, nodeOf, pullFor, wantedImage } from './context.ts';
-import { isDeployed, verbPolicy } from './policy.ts';
+import { verbPolicy } from './policy.ts';
 import { type Change, labelsFor, writeFiles } from './replace.ts';
 import type { StepId } from './steps.ts';
 
@@ -17,12 +17,12 @@ export function planOneShot(
   const owner = service.containers.find((c) => c.name === oneShot.container && c.host === oneShot.host);
   if (owner === undefined) return [];
   const image = wantedImage(context, owner);
-  const replicas = service.containers.filter((c) => c.name === oneShot.container);
-  const existing = isDeployed(replicas, context.observed);
   const { on, per_image } = oneShot.definition;
-  if (!on.includes(existing ? 'upgrade' : 'deploy')) return [];
   const done = (key: string) =>
     [...context.observed.values()].map((node) => node.markers[key]).filter((v) => v !== undefined);
+  // The markers tell, not the containers: a database that was destroyed and made anew needs its first bootstrap again.
+  const bootstrapped = [...service.oneShots.keys()].some((name) => done(oneShotMarkerKey(name)).length > 0);
+  if (!on.includes(bootstrapped ? 'upgrade' : 'deploy')) return [];
   const ran = done(oneShotMarkerKey(oneShot.name));
   if (per_image ? ran.some((value) => value.startsWith(`${image.digest} `)) : ran.length > 0) return [];
   // What a first deployment did with this very image needs no upgrade.

@@ -1,10 +1,11 @@
 import type { DesiredContainer, DesiredOneShot, DesiredService } from '../desired/model.ts';
-import { error, type Result, resultOf } from '../model/diagnostic.ts';
-import { label } from '../model/node.ts';
+import { type Diagnostic, error, type Result, resultOf } from '../model/diagnostic.ts';
+import { type HostName, label } from '../model/node.ts';
 import type { Phase } from '../schema/service.ts';
 import { compareFiles, judgeContainer } from './compare.ts';
 import { type Context, imageFor, keptFragments, nodeOf, type PlanInput, pullFor, wantedImage } from './context.ts';
 import { planFragments } from './fragments.ts';
+import { checkLimit } from './limits.ts';
 import { planOneShot } from './one-shot.ts';
 import { isDeployed, verbPolicy } from './policy.ts';
 import { planRegistration } from './registration.ts';
@@ -12,6 +13,7 @@ import { type Change, removeOld, writeFiles } from './replace.ts';
 import { requiredServices } from './required.ts';
 import { galera, galeraFormedMarker, galeraNewCluster, rabbitmq, rolling, type Strategy, together } from './rollout.ts';
 import { type Plan, PlanBuilder, type StepId } from './steps.ts';
+import { ownVolumes } from './teardown.ts';
 
 /**
  * Desired state against observed state: the steps that lead from one to the other, in an order that keeps what
@@ -52,6 +54,7 @@ function planService(context: Context, service: DesiredService, needs: readonly 
     const change = changeOf(context, container);
     if (change) changes.set(container.name, [...(changes.get(container.name) ?? []), change]);
   }
+  context.diagnostics.push(...checkLimit(service, changes, context.observed));
   // Images are everywhere before the first change: a registry that fails then harms nobody.
   const pulled = [...changes.values()].flat().flatMap((change) => (change.pull ? [change.pull] : []));
   let before: readonly StepId[] = [...needs, ...pulled];
@@ -157,9 +160,9 @@ function planGalera(context: Context, service: DesiredService, input: Parameters
   );
   if (running) return galera(plan, input);
   const name = input.changes[0]?.container.name ?? '';
-  const volume = 'mariadb';
+  const volumes = new Set(group.flatMap(ownVolumes));
   const missing = input.groupHosts.filter((host) => !observed.has(host));
-  const holders = input.groupHosts.filter((host) => nodeOf(context, host)?.volumes.includes(volume));
+  const holders = input.groupHosts.filter((host) => nodeOf(context, host)?.volumes.some((v) => volumes.has(v)));
   const formed = nodes.some((node) => node?.markers[galeraFormedMarker.key] !== undefined);
   const oneShot = [...service.oneShots.values()].find((candidate) => isGaleraBootstrap(service, candidate));
   if (missing.length > 0) {
@@ -174,20 +177,20 @@ function planGalera(context: Context, service: DesiredService, input: Parameters
   const started = input.groupHosts.filter((host) =>
     nodeOf(context, host)?.containers.some((c) => c.name === name && c.state !== 'created'),
   );
+  // A cluster of one: nobody else can have committed anything later.
+  if (input.groupHosts.length === 1 && (formed || started.length > 0)) return galera(plan, input);
   if (formed || holders.some((host) => host !== input.groupHosts[0]) || started.length > 0 || oneShot === undefined) {
-    context.diagnostics.push(
-      error(
-        'galera-stopped',
-        `${name} runs nowhere, but there is data of a cluster on ${(holders.length > 0 ? holders : started).join(', ')}`,
-        {
-          hint: 'nothing is done here, so that no committed transaction is lost: start the member that stopped last by hand, then run this again',
-        },
-      ),
-    );
+    context.diagnostics.push(galeraStopped(name, holders.length > 0 ? holders : started));
     return [];
   }
   const add = (needs: readonly StepId[]) => planOneShot(context, service, oneShot, needs);
   return galeraNewCluster(plan, input, { add, oneShot });
+}
+
+function galeraStopped(name: string, holders: readonly HostName[]): Diagnostic {
+  return error('galera-stopped', `${name} runs nowhere, but there is data of a cluster on ${holders.join(', ')}`, {
+    hint: 'nothing is done here, so that no committed transaction is lost: start the member that stopped last by hand, then run this again',
+  });
 }
 
 function isGaleraBootstrap(service: DesiredService, oneShot: DesiredOneShot): boolean {

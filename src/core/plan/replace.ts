@@ -104,12 +104,12 @@ export function temporaryName(change: Change): string {
 }
 
 /** Stop the old one (if any) and put it aside. */
-export function stopOld(plan: PlanBuilder, change: Change, needs: readonly StepId[], serving: boolean): StepId[] {
+export function stopOld(plan: PlanBuilder, change: Change, needs: readonly StepId[], impact: Impact): StepId[] {
   if (seen(change) === undefined || change.verdict.kind === 'start') return [];
   const { name } = change.container;
   return [
     plan.add(
-      base(change, needs, 'makes room for its successor', serving ? 'replica' : 'none'),
+      base(change, needs, 'makes room for its successor', isServing(change) ? impact : 'none'),
       {
         kind: 'stop',
         container: name,
@@ -160,7 +160,8 @@ export function removeOld(
     .filter(
       (other) =>
         other === `${name}${previousSuffix}` || (other === `${name}${nextSuffix}` && change.verdict.kind !== 'replace'),
-    );
+    )
+    .sort();
   return [...new Set([...replaced, ...left, ...extra])].map((leftover) =>
     plan.add(
       base(change, needs, replaced.includes(leftover) ? 'its successor serves' : 'left over from an interrupted run'),

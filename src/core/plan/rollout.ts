@@ -62,7 +62,7 @@ function replaceOne(
   preparedAlready?: readonly StepId[],
 ): { serving: StepId; all: StepId[] } {
   const ready = [...waits.before, ...(preparedAlready ?? prepare(plan, site, change, waits.before).ids)];
-  const stopped = stopOld(plan, change, ready, isServing(change));
+  const stopped = stopOld(plan, change, ready, 'replica');
   const needs = [...ready, ...stopped, ...(waits.beforeStart ?? [])];
   const started = startNew(plan, change, needs, waits.marker);
   const serving = started[started.length - 1] ?? '';
@@ -77,7 +77,7 @@ function replaceOne(
 export function together(plan: PlanBuilder, input: RolloutInput): StepId[] {
   const prepared = input.changes.flatMap((change) => prepare(plan, input.site, change, input.needs).ids);
   const ready = prepared.length > 0 ? prepared : input.needs;
-  const stopped = input.changes.flatMap((change) => stopOld(plan, change, ready, isServing(change)));
+  const stopped = input.changes.flatMap((change) => stopOld(plan, change, ready, 'service'));
   return input.changes.flatMap((change) => {
     const started = startNew(plan, change, [...ready, ...stopped]);
     const serving = started.slice(-1);

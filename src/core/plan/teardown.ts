@@ -1,5 +1,6 @@
 import type { Desired, DesiredContainer, DesiredService } from '../desired/model.ts';
 import { isOurs, loadedMarkerKey } from './compare.ts';
+import { planFragmentRemoval } from './fragments.ts';
 import { oneShotMarkerKey } from './one-shot.ts';
 import type { Observed } from './policy.ts';
 import { galeraFormedMarker } from './rollout.ts';
@@ -16,43 +17,51 @@ export function planStop(desired: Desired, observed: Observed): Plan {
   return { verb: 'stop', site: desired.site, steps: plan.steps, notices: plan.notices };
 }
 
+/** A service that loses its registrations and migrations when another one's data goes. */
+export interface Dependent {
+  readonly service: string;
+  readonly oneShots: readonly string[];
+}
+
 /**
- * Stops and removes what is selected, with its configuration, its named volumes and the markers that say what had
- * been done. `dependents` name, for each service, those whose registrations are lost with it.
+ * Stops and removes what is selected, with its configuration, its load balancer entries, and unless volumes are kept
+ * its data and the markers that say what had been done in it. `dependents` name those whose records are lost with it.
  */
 export function planDestroy(
   desired: Desired,
   observed: Observed,
-  dependents: (service: string) => readonly string[],
+  dependents: (service: string) => readonly Dependent[],
   options: { readonly keepVolumes: boolean },
 ): Plan {
   const plan = new PlanBuilder();
-  let before: readonly StepId[] = [];
+  let before: readonly StepId[] = planFragmentRemoval(plan, desired, observed).done;
   for (const service of [...desired.services].reverse()) {
-    const markers = new Set(markersOf(service.name, [...service.oneShots.keys()], dependents(service.name)));
-    for (const container of service.containers) {
-      markers.add(loadedMarkerKey(container.name)).add(`keys.${container.name}`);
-      if (container.rollout.strategy === 'galera') markers.add(galeraFormedMarker.key);
-    }
     const removed = service.containers.flatMap((container) => {
       const stopped = stopStep(plan, container, observed, before);
       return removeSteps(plan, container, observed, [...before, ...stopped]);
     });
     const gone = [...removed, ...removeOneShots(plan, service, observed, before)];
     const needs = gone.length > 0 ? gone : before;
-    const wiped = wipeSteps(plan, service.name, service.containers, observed, [...markers], needs, options);
+    const markers = markersOf(service, dependents(service.name), options.keepVolumes);
+    const wiped = wipeSteps(plan, service.name, service.containers, observed, markers, needs, options);
     before = wiped.length > 0 ? wiped : needs;
   }
   return { verb: 'destroy', site: desired.site, steps: plan.steps, notices: plan.notices };
 }
 
-function markersOf(service: string, oneShots: readonly string[], dependents: readonly string[]): string[] {
-  const registrations = [service, ...dependents].flatMap((name) => [
+/** What is no longer true afterwards. Data that is kept keeps its markers: a cluster in it must not be formed anew. */
+function markersOf(service: DesiredService, dependents: readonly Dependent[], keepVolumes: boolean): string[] {
+  const loaded = service.containers.map(({ name }) => loadedMarkerKey(name));
+  if (keepVolumes) return [...new Set(loaded)];
+  const all = [{ service: service.name, oneShots: [...service.oneShots.keys()] }, ...dependents];
+  const records = all.flatMap(({ service: name, oneShots }) => [
     `databases.${name}`,
     `identity.${name}`,
     `messaging.${name}`,
+    ...oneShots.map(oneShotMarkerKey),
   ]);
-  return [...registrations, ...oneShots.map(oneShotMarkerKey)];
+  const formed = service.containers.some((c) => c.rollout.strategy === 'galera') ? [galeraFormedMarker.key] : [];
+  return [...new Set([...loaded, ...service.containers.map(({ name }) => `keys.${name}`), ...formed, ...records])];
 }
 
 function seenOn(container: DesiredContainer, observed: Observed) {

@@ -36,6 +36,7 @@ export function unusedOverrides(
   files: Iterable<string>,
   used: ReadonlySet<string>,
   candidates: ReadonlySet<string>,
+  fileOf: (path: string) => string = (path) => path,
 ): readonly Diagnostic[] {
   return [...files]
     .filter((path) => !used.has(path))
@@ -44,6 +45,7 @@ export function unusedOverrides(
       const near = nearest(path, candidates);
       const hint =
         near.length > 0 ? `nothing reads this path; did you mean ${near.join(' or ')}?` : 'no enabled service reads it';
-      return warning('unused-override', `the override file ${path} is not used`, { hint });
+      const at = { file: fileOf(path), line: 1, column: 1 };
+      return warning('unused-override', `the override file ${path} is not used`, { at, hint });
     });
 }

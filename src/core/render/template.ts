@@ -120,7 +120,8 @@ function get(base: unknown, path: string, names: readonly string[], at: SourceSp
     }
     if (!Object.hasOwn(value, name)) {
       const where = name === path ? '' : `: there is no "${name}"`;
-      throw problem('undefined-variable', `"${path}" is not defined${where}`, at, didYouMean(name, Object.keys(value)));
+      const what = name === path ? `variable ${name}` : `"${path}"`;
+      throw problem('undefined-variable', `${what} is not defined${where}`, at, didYouMean(name, Object.keys(value)));
     }
     value = (value as Record<string, unknown>)[name];
   }

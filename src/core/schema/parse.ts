@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Diagnostic, error, failure, type Result, type SourceSpan, success } from '../model/diagnostic.ts';
 import { didYouMean } from '../model/suggest.ts';
 import type { YamlDocument, YamlPath } from './yaml.ts';

@@ -35,7 +35,7 @@ export function fillPasswords(text: string, values: ReadonlyMap<string, string>,
   const before = parseYaml(text, file);
   if (!before.ok) return before;
   const { edits, appended } = placeValues(text, values);
-  let filled = text;
+  let filled = withoutEmptyMap(text, before.value);
   for (const { from, to, value } of edits.sort((a, b) => b.from - a.from)) {
     filled = filled.slice(0, from) + value + filled.slice(to);
   }
@@ -45,6 +45,14 @@ export function fillPasswords(text: string, values: ReadonlyMap<string, string>,
     filled += appended.map((line) => line + end).join('');
   }
   return verified(before.value, filled, values, file);
+}
+
+/** `{}` is how an empty file of variables may be written; values can only be put below nothing. */
+function withoutEmptyMap(text: string, { value }: YamlDocument): string {
+  const empty = value !== null && typeof value === 'object' && Object.keys(value).length === 0;
+  return empty
+    ? text.replace(/^(---[ \t]+)?\{\s*\}[ \t]*/m, (_map, start: string | undefined) => start?.trimEnd() ?? '')
+    : text;
 }
 
 function placeValues(text: string, values: ReadonlyMap<string, string>) {

@@ -95,7 +95,7 @@ export function checkGlobals(
   return files.flatMap((file) =>
     keysOf(file).flatMap((name) => {
       if (known.has(name)) return [];
-      const near = [...known].filter((candidate) => !used.has(candidate) && almostSame(name, candidate));
+      const near = [...known].filter((candidate) => almostSame(name, candidate, used.has(candidate) ? 1 : 2));
       if (near.length === 0) return [];
       const hint = `did you mean ${near.slice(0, 3).join(' or ')}?`;
       return [warning('unknown-variable', `no service knows a variable ${name}`, { at: file.keyAt([name]), hint })];
@@ -108,13 +108,13 @@ function keysOf(document: YamlDocument): string[] {
   return value !== null && typeof value === 'object' ? Object.keys(value) : [];
 }
 
-/** Equal but for one stretch of at most two characters that was changed, added or left out. */
-function almostSame(a: string, b: string): boolean {
+/** Equal but for one stretch of at most `slip` characters that was changed, added or left out. */
+function almostSame(a: string, b: string, slip: number): boolean {
   const [short, long] = [Math.min(a.length, b.length), Math.max(a.length, b.length)];
-  if (long - short > 2 || short < 5) return false;
+  if (long - short > slip || short < 5) return false;
   let head = 0;
   while (head < short && a[head] === b[head]) head += 1;
   let tail = 0;
   while (tail < short - head && a[a.length - 1 - tail] === b[b.length - 1 - tail]) tail += 1;
-  return long - head - tail <= 2;
+  return long - head - tail <= slip;
 }

@@ -28,6 +28,9 @@ export interface Origin {
 
 export type Locals = Readonly<Record<string, unknown>>;
 
+/** Where a value stands; a function where finding that out is worth it only when there is something to say. */
+export type Place = SourceSpan | (() => SourceSpan);
+
 /** The variables of one host. Evaluated when asked for, once. */
 export interface Scope {
   readonly host: HostName;
@@ -40,9 +43,9 @@ export interface Scope {
    * `{{ expression }}` takes the type of the result. Results are not evaluated again. Throws VariableError.
    * `locals` are names known to this value alone; they win over variables.
    */
-  evaluate(value: unknown, at: SourceSpan, locals?: Locals): unknown;
+  evaluate(value: unknown, at: Place, locals?: Locals): unknown;
   /** `evaluate`, then yes/no/on/off/true/false/1/0 as boolean; VariableError for anything else. */
-  boolean(value: unknown, at: SourceSpan, locals?: Locals): boolean;
+  boolean(value: unknown, at: Place, locals?: Locals): boolean;
   /** Names of all variables, sorted. */
   names(): string[];
   origin(name: string): Origin | undefined;
@@ -135,17 +138,24 @@ class HostScope implements Scope {
     return this.#evaluateEntry(name, entry);
   }
 
-  evaluate(value: unknown, at: SourceSpan, locals?: Locals): unknown {
-    return this.#deep(value, { value, at }, [], locals);
+  evaluate(value: unknown, at: Place, locals?: Locals): unknown {
+    const entry = {
+      value,
+      get at() {
+        return spanOf(at);
+      },
+    };
+    return this.#deep(value, entry, [], locals);
   }
 
-  boolean(value: unknown, at: SourceSpan, locals?: Locals): boolean {
+  boolean(value: unknown, at: Place, locals?: Locals): boolean {
     const result = this.evaluate(value, at, locals);
     const truth = truthOf(result);
     if (truth !== undefined) return truth;
+    const { name, at: written } = culpritOf(this, value);
     throw new VariableError(
-      error('not-boolean', `must be yes or no, not ${describe(result)}`, {
-        at,
+      error('not-boolean', `${name ? `${name} ` : ''}must be yes or no, not ${describe(result)}`, {
+        at: written ?? spanOf(at),
         host: this.host,
         hint: 'write true or false (yes, no, on, off are understood too)',
       }),
@@ -229,7 +239,9 @@ class HostScope implements Scope {
 
   #undefinedName(name: string, at: SourceSpan | undefined): VariableError {
     const facts = /^ansible_/.test(name) ? 'facts of hosts are not known here; set the value yourself' : undefined;
-    const hint = facts ?? didYouMean(name, this.names());
+    // A variable that is made from the missing one is no other spelling of it.
+    const others = this.names().filter((other) => !String(this.#entry(other)?.value).includes(name));
+    const hint = facts ?? didYouMean(name, others) ?? `set ${name} in globals.yml`;
     return this.#failure('undefined-variable', `variable ${name} is not defined`, at, hint);
   }
 
@@ -250,6 +262,27 @@ function magicOf(source: VariableSource, host: HostName): Readonly<Record<string
     group_names: () => [...(inventory.hosts.get(host)?.groups ?? [])].filter((name) => name !== 'all').sort(),
     groups: () => Object.fromEntries([...inventory.groups.values()].map(({ name, hosts }) => [name, hosts])),
   };
+}
+
+/**
+ * Who is to blame for a wrong value: when a text is `{{ name }}` and nothing else, that variable and the place where it
+ * is set say more than the text's own; followed through variables that only hand on another.
+ */
+export function culpritOf(scope: Pick<Scope, 'origin'>, text: unknown): { name?: string; at?: SourceSpan | undefined } {
+  let found: { name?: string; at?: SourceSpan | undefined } = {};
+  let value = text;
+  for (let steps = 0; steps < 20; steps++) {
+    const name = typeof value === 'string' ? /^\s*\{\{\s*([A-Za-z_]\w*)\s*\}\}\s*$/.exec(value)?.[1] : undefined;
+    const origin = name === undefined ? undefined : scope.origin(name);
+    if (name === undefined || origin === undefined) return found;
+    found = { name, at: origin.at };
+    value = origin.layers.at(-1)?.value;
+  }
+  return found;
+}
+
+function spanOf(place: Place): SourceSpan {
+  return typeof place === 'function' ? place() : place;
 }
 
 function hasTemplate(value: unknown): boolean {

@@ -6,6 +6,7 @@ import { DeployError, error, exitCode } from '../../core/model/diagnostic.ts';
 import type { HostName } from '../../core/model/node.ts';
 import { ChannelError, type SshConnection } from '../ssh/connection.ts';
 import { codeOf, nodeError, reasonText } from '../ssh/failures.ts';
+import { engineWords, getJson, isEngineFailure } from './http.ts';
 
 export interface EngineOptions {
   /** Path of the engine's socket on the node. Default `/var/run/docker.sock`. */
@@ -14,22 +15,6 @@ export interface EngineOptions {
   readonly maxSockets?: number | undefined;
   /** Default limit of one call. Default 60 000. */
   readonly timeoutMs?: number | undefined;
-}
-
-/** An answer of the engine that is not a success. */
-export interface EngineFailure extends Error {
-  readonly statusCode: number;
-}
-
-export function isEngineFailure(problem: unknown): problem is EngineFailure {
-  return problem instanceof Error && 'statusCode' in problem && typeof problem.statusCode === 'number';
-}
-
-/** The engine's own words without dockerode's frame around them. */
-export function engineWords(problem: EngineFailure): string {
-  const json = 'json' in problem ? problem.json : undefined;
-  const message = json !== null && typeof json === 'object' && 'message' in json ? String(json.message) : undefined;
-  return message ?? problem.message.replace(/^\(HTTP code \d+\) /, '').trim();
 }
 
 /** A channel carries HTTP but is no net.Socket: what http.Agent asks of sockets beyond a stream does nothing here. */
@@ -69,11 +54,6 @@ function channelAgent(make: SocketMaker, maxSockets: number): http.Agent {
   return Object.assign(agent, {
     createConnection: (_options: unknown, done: (problem: Error | null, socket: Duplex) => void): void => make(done),
   });
-}
-
-/** Starts loading dockerode, which takes 121 ms, without waiting for it. */
-export function preloadDockerode(): void {
-  import('dockerode').catch(() => {});
 }
 
 /** The Docker Engine of one node, over the node's SSH connection. */
@@ -175,6 +155,21 @@ export class Engine {
       dial(this.#signal ? { ...options, abortSignal: this.#signal } : options, done);
     };
     return docker;
+  }
+
+  /**
+   * The engine's answer to one GET. What only looks needs nothing else, and so a run that finds nothing to change
+   * never loads dockerode, which takes 121 ms. Failures as with `call`.
+   */
+  async get(what: string, path: string): Promise<unknown> {
+    this.#calls += 1;
+    const abort = new AbortController();
+    const answer = getJson({ agent: this.#agent, path, signal: abort.signal });
+    try {
+      return await this.#connection.guard(what, this.#timeoutMs, answer, () => abort.abort());
+    } catch (problem) {
+      throw await this.#explain(what, problem);
+    }
   }
 
   /**

@@ -2,7 +2,8 @@ import type { Readable } from 'node:stream';
 import { DeployError, error, exitCode } from '../../core/model/diagnostic.ts';
 import type { ContainerName } from '../../core/model/node.ts';
 import type { NodePort } from '../../run/ports.ts';
-import { type Engine, isEngineFailure } from '../docker/client.ts';
+import type { Engine } from '../docker/client.ts';
+import { isEngineFailure } from '../docker/http.ts';
 import { packFiles, unpackFiles } from './tar.ts';
 
 function missing(engine: Engine, name: ContainerName, directory: string): DeployError {

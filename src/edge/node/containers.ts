@@ -10,8 +10,9 @@ import {
   type ObservedImage,
 } from '../../core/model/node.ts';
 import type { ContainerInspection, ExecResult } from '../../run/ports.ts';
-import { type Engine, isEngineFailure } from '../docker/client.ts';
+import type { Engine } from '../docker/client.ts';
 import { demux, interleaved } from '../docker/demux.ts';
+import { isEngineFailure } from '../docker/http.ts';
 import { createBody } from '../docker/spec.ts';
 import { healthFromStatus } from '../docker/status.ts';
 import { requireImage } from './images.ts';
@@ -44,29 +45,27 @@ function observed(info: Docker.ContainerInfo): ObservedContainer {
 
 /** All containers of the node, ours or not, in one call. */
 export async function listContainers(engine: Engine): Promise<ObservedContainer[]> {
-  return engine.call('list the containers', async (docker) =>
-    (await docker.listContainers({ all: true })).map(observed),
-  );
+  const list = await engine.get('list the containers', '/containers/json?all=true');
+  return (list as Docker.ContainerInfo[]).map(observed);
 }
 
 export async function listVolumes(engine: Engine): Promise<string[]> {
-  return engine.call('list the volumes', async (docker) =>
-    ((await docker.listVolumes()).Volumes ?? []).map((volume) => volume.Name).sort(),
-  );
+  const { Volumes } = (await engine.get('list the volumes', '/volumes')) as { Volumes: { Name: string }[] | null };
+  return (Volumes ?? []).map((volume) => volume.Name).sort();
 }
 
 export async function listImages(engine: Engine): Promise<ObservedImage[]> {
-  return engine.call('list the images', async (docker) =>
-    (await docker.listImages()).map((image) => ({
-      id: image.Id,
-      tags: (image.RepoTags ?? []).filter((tag) => tag !== '<none>:<none>'),
-      digests: (image.RepoDigests ?? []).filter((digest) => digest !== '<none>@<none>'),
-    })),
-  );
+  const list = await engine.get('list the images', '/images/json');
+  return (list as Docker.ImageInfo[]).map((image) => ({
+    id: image.Id,
+    tags: (image.RepoTags ?? []).filter((tag) => tag !== '<none>:<none>'),
+    digests: (image.RepoDigests ?? []).filter((digest) => digest !== '<none>@<none>'),
+  }));
 }
 
 export async function engineVersion(engine: Engine): Promise<string> {
-  return engine.call('ask for the engine’s version', async (docker) => (await docker.version()).Version);
+  const version = await engine.get('ask for the engine’s version', '/version');
+  return (version as Docker.DockerVersion).Version;
 }
 
 export async function inspectContainer(engine: Engine, name: ContainerName): Promise<ContainerInspection | undefined> {

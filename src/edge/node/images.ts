@@ -2,7 +2,8 @@ import type { Readable } from 'node:stream';
 import { DeployError, error, exitCode } from '../../core/model/diagnostic.ts';
 import { imageName, type PinnedImage } from '../../core/model/node.ts';
 import type { Secret } from '../../core/model/secret.ts';
-import { type Engine, engineWords, isEngineFailure } from '../docker/client.ts';
+import type { Engine } from '../docker/client.ts';
+import { engineWords, isEngineFailure } from '../docker/http.ts';
 
 export interface RegistryAuth {
   readonly username: string;

@@ -1,6 +1,6 @@
 import type { ObservedNode } from '../../core/model/node.ts';
 import type { NodePort } from '../../run/ports.ts';
-import { Engine, preloadDockerode } from '../docker/client.ts';
+import { Engine } from '../docker/client.ts';
 import { connectSsh } from '../ssh/connect.ts';
 import type { SshConnection, SshExecResult } from '../ssh/connection.ts';
 import { mergeErrors, nodeError } from '../ssh/failures.ts';
@@ -145,8 +145,6 @@ function nodePort(parts: Parts, options: NodeOptions): OpenNode {
  */
 export async function openNode(target: SshTarget, options: NodeOptions): Promise<OpenNode> {
   const root = (options.configRoot ?? '/etc/kolla').replace(/\/+$/, '');
-  // Loaded while the handshake waits for the network.
-  preloadDockerode();
   const connection = await connectSsh(target, options);
   const engine = new Engine(connection, { socketPath: options.dockerSocket, timeoutMs: options.engineTimeoutMs });
   const prefix = options.become === true ? ['sudo', '-n', '--'] : [];

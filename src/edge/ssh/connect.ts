@@ -5,6 +5,7 @@ import { SshConnection } from './connection.ts';
 import { nodeError } from './failures.ts';
 import { dial, handshake } from './handshake.ts';
 import type { SshOptions, SshTarget } from './target.ts';
+import { countWire, type WireCount } from './wire-count.ts';
 
 /** A hop's own problem, told as what it means for the host behind it. */
 function behind(target: SshTarget, hop: SshTarget, problem: DeployError): DeployError {
@@ -22,6 +23,10 @@ export async function connectSsh(target: SshTarget, options: SshOptions): Promis
   const opened: SshConnection[] = [];
   const first = hops[0] ?? target;
   let socket: Socket | undefined;
+  let wire = (): WireCount => ({ bytes: 0, roundTrips: 0 });
+  const begun = (): void => {
+    if (socket && opened.length === 0) wire = countWire(socket);
+  };
   try {
     for (const hop of [...hops, target]) {
       const through = opened.at(-1);
@@ -36,13 +41,15 @@ export async function connectSsh(target: SshTarget, options: SshOptions): Promis
             throw first ? nodeError(hop.host, 'unreachable', first.message, first.hint) : problem;
           });
         }
-        const client = await handshake(hop, options, sock);
-        opened.push(new SshConnection(hop.host, client, opened.length + 1, () => wireBytes(socket)));
+        const client = await handshake(hop, options, sock, begun);
+        opened.push(new SshConnection(hop.host, client, opened.length + 1, wire));
       } catch (problem) {
         throw hop === target ? problem : behind(target, hop, problem as DeployError);
       }
     }
   } catch (problem) {
+    // A handshake that never began leaves the socket to its caller; open, it would keep the process alive.
+    socket?.destroy();
     await closeAll(opened);
     throw problem;
   }
@@ -50,10 +57,6 @@ export async function connectSsh(target: SshTarget, options: SshOptions): Promis
   if (connection === undefined) throw nodeError(target.host, 'unreachable', 'no hop was dialled');
   connection.onClose(() => void closeAll(opened));
   return connection;
-}
-
-function wireBytes(socket: Socket | undefined): number {
-  return (socket?.bytesRead ?? 0) + (socket?.bytesWritten ?? 0);
 }
 
 async function closeAll(connections: readonly SshConnection[]): Promise<void> {

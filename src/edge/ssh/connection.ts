@@ -8,6 +8,7 @@ import type { HostName } from '../../core/model/node.ts';
 import { nodeError, reasonText } from './failures.ts';
 import { quote } from './quote.ts';
 import type { SshCounters } from './target.ts';
+import type { WireCount } from './wire-count.ts';
 
 export interface SshExecResult {
   /** Exit status; 128 + signal number for a command that a signal ended. */
@@ -52,7 +53,7 @@ const sessionLimit = 4;
 export class SshConnection {
   readonly host: HostName;
   readonly #client: Client;
-  readonly #bytes: () => number;
+  readonly #wire: () => WireCount;
   readonly #queue = new PQueue({ concurrency: sessionLimit });
   readonly #pending = new Set<(lost: DeployError) => void>();
   readonly #count = { connections: 0, sessions: 0, forwards: 0 };
@@ -61,10 +62,10 @@ export class SshConnection {
   readonly #open = new Set<Promise<void>>();
   #lost: DeployError | undefined;
 
-  constructor(host: HostName, client: Client, connections: number, bytes: () => number) {
+  constructor(host: HostName, client: Client, connections: number, wire: () => WireCount) {
     this.host = host;
     this.#client = client;
-    this.#bytes = bytes;
+    this.#wire = wire;
     this.#count.connections = connections;
     client.on('error', (problem) => this.#lose(reasonText(problem)));
     this.#closed = new Promise((resolve) => {
@@ -76,7 +77,7 @@ export class SshConnection {
   }
 
   get counters(): SshCounters {
-    return { ...this.#count, bytes: this.#bytes() };
+    return { ...this.#count, ...this.#wire() };
   }
 
   /** The error everything pending was rejected with, once the connection is gone. */

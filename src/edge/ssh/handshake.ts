@@ -130,8 +130,16 @@ function explain(
   );
 }
 
-/** Runs the handshake and the authentication over `sock`; host key first, then keys. Throws DeployErrors only. */
-export async function handshake(target: SshTarget, options: SshOptions, sock: Duplex): Promise<Client> {
+/**
+ * Runs the handshake and the authentication over `sock`; host key first, then keys. Throws DeployErrors only.
+ * `begun` is called as soon as `sock` is being read.
+ */
+export async function handshake(
+  target: SshTarget,
+  options: SshOptions,
+  sock: Duplex,
+  begun: () => void = () => {},
+): Promise<Client> {
   const { Client, utils } = await loadSsh2();
   const files = target.knownHosts ?? options.knownHosts;
   const [{ keys, problems }, entries] = await Promise.all([
@@ -165,5 +173,6 @@ export async function handshake(target: SshTarget, options: SshOptions, sock: Du
       sock: sock as net.Socket,
       authHandler: authenticator(target, keys, attempt),
     });
+    begun();
   });
 }

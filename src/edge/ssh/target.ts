@@ -41,4 +41,9 @@ export interface SshCounters {
   readonly forwards: number;
   /** Both directions on the wire, of the first hop's socket. */
   readonly bytes: number;
+  /**
+   * How often the peer was waited for on that socket: its answers that came after something had been sent, the TCP
+   * handshake included. Never too few: a long answer that is acknowledged on its way counts more than once.
+   */
+  readonly roundTrips: number;
 }

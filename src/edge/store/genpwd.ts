@@ -1,5 +1,6 @@
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { error, failure, type Result, success } from '../../core/model/diagnostic.ts';
 import type { PasswordKind } from '../../core/schema/service.ts';
 import type { LoadedService } from '../../core/schema/service-file.ts';
@@ -51,6 +52,9 @@ export async function generatePasswords(
     await writeAtomically(file, filled.value, 0o600);
     return success(missing.map(({ name }) => name));
   } catch (cause) {
-    return failure([error('file', fileProblem(cause), { at: { file, line: 1, column: 1 } })]);
+    // A missing file is made, so what is missing here is its directory.
+    const directory = isErrno(cause, 'ENOENT') ? `the directory ${dirname(file)} does not exist` : undefined;
+    const hint = directory === undefined ? undefined : 'name the right one with --configdir, or make it';
+    return failure([error('file', directory ?? fileProblem(cause), { at: { file, line: 1, column: 1 }, hint })]);
   }
 }

@@ -127,7 +127,9 @@ describe('changed configuration', () => {
 
   it('writes a file back that was changed by hand, and replaces nothing: the process never saw it', () => {
     const world = copyOf(deployed);
-    world.nodes.get('node3')?.files.set('/etc/kolla/heat-api/heat.conf', { content: 'by hand', mode: '0660' });
+    world.nodes
+      .get('node3')
+      ?.files.set('/etc/kolla/heat-api/heat.conf', { content: 'by hand', mode: '0660', sha256: 'other' });
     expect(planOn(world, 'reconfigure').steps).toMatchObject([{ kind: 'write', host: 'node3', container: 'heat_api' }]);
   });
 
@@ -237,12 +239,30 @@ describe('what is found on the nodes', () => {
   });
 });
 
+describe('a limit', () => {
+  const upgraded = new SimulatedSite({ globals: 'magnum_tag: other\n' });
+
+  it.each([
+    [{ tags: ['magnum'], limit: 'node2' }, ['limit-mixes-versions', 'limit-without-migrations']],
+    [{ tags: ['magnum_api'], limit: 'node2,node3' }, ['limit-without-migrations']],
+    [{ tags: ['magnum_conductor'], limit: 'node1' }, ['limit-mixes-versions']],
+  ])('%j is refused', (choice, codes) => {
+    const result = upgraded.plan('upgrade', observe(deployed), choice);
+    expect(result.ok ? [] : result.diagnostics.map((d) => d.code).sort()).toEqual(codes);
+  });
+
+  it('plans nothing again that is recorded on a host it leaves out', () => {
+    const result = new SimulatedSite({}).plan('deploy', observe(deployed), { limit: 'node2' });
+    expect(result.ok && result.value.steps).toEqual([]);
+  });
+});
+
 describe('a part of the site', () => {
   const changed = new SimulatedSite({ globals: 'openstack_logging_debug: true\nmagnum_tag: other\n' });
 
   it.each([
     [{ tags: ['heat_engine'] }, everywhere('heat_engine')],
-    [{ tags: ['magnum-api', 'heat_engine'], limit: 'node2' }, ['heat_engine node2', 'magnum_api node2']],
+    [{ tags: ['heat_api_cfn', 'heat_engine'], limit: 'node2' }, ['heat_api_cfn node2', 'heat_engine node2']],
     [{ tags: ['glance'] }, ['glance_api node1']],
     [{ tags: ['magnum'], skipTags: ['magnum_conductor'] }, everywhere('magnum_api')],
   ])('%j', (choice, expected) => {

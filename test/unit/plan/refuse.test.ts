@@ -69,6 +69,24 @@ describe('a stopped Galera cluster', () => {
     expect(diagnose(world)).toMatchObject([{ code: 'galera-stopped' }]);
   });
 
+  it('is recognised by its data, whatever the volume is called', () => {
+    const renamed = new SimulatedSite({ globals: 'mariadb_datadir_volume: galera_data\n' });
+    const world = emptyWorld(renamed);
+    world.nodes.get('node2')?.volumes.set('galera_data', new Map());
+    expect(diagnose(world, {}, renamed)).toMatchObject([
+      { code: 'galera-stopped', message: expect.stringContaining('node2') },
+    ]);
+  });
+
+  it('of one member is started: nobody else can have committed more', async () => {
+    const lone = new SimulatedSite({ hosts: ['node1'] });
+    const world = emptyWorld(lone);
+    await change(lone, world, 'deploy');
+    const member = world.nodes.get('node1')?.containers.get('mariadb');
+    if (member) member.state = 'exited';
+    expect((await change(lone, world, 'deploy')).steps.map((s) => s.kind)).toEqual(['start', 'healthy']);
+  });
+
   it('is brought back member by member while one of them runs', () => {
     expect(diagnose(stopEverywhere('mariadb', ['node1', 'node3']))).toEqual([]);
   });

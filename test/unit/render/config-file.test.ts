@@ -64,7 +64,7 @@ describe('renderConfigFile', () => {
     ];
     const broken = (_text: string, file: string) => failure<string>([error('x', `in ${file}`)]);
     const result = renderConfigFile({ format: 'ini', template, overrides, context: {}, renderOverride: broken });
-    expect(result.diagnostics.map((d) => d.message)).toEqual(['"host" is not defined', 'in a', 'in b']);
+    expect(result.diagnostics.map((d) => d.message)).toEqual(['variable host is not defined', 'in a', 'in b']);
   });
 });
 

@@ -78,10 +78,10 @@ describe('rendering', () => {
 
 describe('mistakes', () => {
   it.each([
-    ['\n  {{magnum_prot}}', '2:5 "magnum_prot" is not defined (did you mean magnum_port?)'],
-    ['{{#if missing}}{{/if}}', '1:7 "missing" is not defined'],
-    ['{{eq missing 1}}', '1:6 "missing" is not defined'],
-    ['{{#each missing}}{{/each}}', '1:9 "missing" is not defined'],
+    ['\n  {{magnum_prot}}', '2:5 variable magnum_prot is not defined (did you mean magnum_port?)'],
+    ['{{#if missing}}{{/if}}', '1:7 variable missing is not defined'],
+    ['{{eq missing 1}}', '1:6 variable missing is not defined'],
+    ['{{#each missing}}{{/each}}', '1:9 variable missing is not defined'],
     ['{{map.n.x}}', '1:3 "map.n.x" is not defined: there is no "x" in a number'],
     [
       '{{#each list}}{{magnum_port}}{{/each}}',

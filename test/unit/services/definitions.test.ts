@@ -171,6 +171,7 @@ describe('the order inside a service', () => {
       { run: 'bootstrap_keystone' },
       { run: 'init_upgrade_database' },
       { replace: ['keystone'] },
+      { run: 'bootstrap_keystone_admin' },
       { run: 'finish_upgrade_database' },
       'identity',
     ]);

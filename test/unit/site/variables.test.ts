@@ -231,7 +231,7 @@ describe('errors', () => {
     const scope = scopeWith('p: s3cr3t\nbad: "{{ lookup(\'s3cr3t\') }}{{ unknown_s3cr3t() }}"\n', 'node1', ['s3cr3t']);
     expect(problemOf(() => scope.get('bad'))).not.toContain('s3cr3t');
     expect(problemOf(() => scope.boolean('{{ p }}', at))).toBe(
-      'here.yml:1:1 must be yes or no, not another text (write true or false (yes, no, on, off are understood too))',
+      'globals.yml:1:4 p must be yes or no, not another text (write true or false (yes, no, on, off are understood too))',
     );
   });
 });

@@ -148,7 +148,7 @@ describe('writing', () => {
     expect(result.ok).toBe(false);
     expect(await readFile(join(root, 'passwords.yml'), 'utf8')).toBe('a: [\n');
     const nowhere = await generatePasswords(join(root, 'none/passwords.yml'), []);
-    expect(nowhere.diagnostics[0]?.message).toBe('the file does not exist');
+    expect(nowhere.diagnostics[0]?.message).toBe(`the directory ${join(root, 'none')} does not exist`);
   });
 
   it('random values differ', () => {

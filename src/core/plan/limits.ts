@@ -1,0 +1,37 @@
+import type { DesiredService } from '../desired/model.ts';
+import { type Diagnostic, error } from '../model/diagnostic.ts';
+import { label } from '../model/node.ts';
+import type { Observed } from './policy.ts';
+import type { Change } from './replace.ts';
+
+/**
+ * What a limit must not cut in two: replicas whose versions may not mix, and a new image from the host that runs its
+ * migrations.
+ */
+export function checkLimit(
+  service: DesiredService,
+  changes: ReadonlyMap<string, readonly Change[]>,
+  observed: Observed,
+): Diagnostic[] {
+  return [...changes].flatMap(([name, ofContainer]) => {
+    if (!ofContainer.some(changesImage)) return [];
+    const hosts = service.groupHosts.get(name) ?? [];
+    const left = hosts.filter((host) => !observed.has(host));
+    const [home] = hosts;
+    const together = ofContainer[0]?.container.rollout.strategy === 'together';
+    if (together && left.length > 0) {
+      const message = `versions of ${name} must not mix, and the limit leaves out ${left.join(', ')}`;
+      return [error('limit-mixes-versions', message, { hint: `include ${hosts.join(', ')}` })];
+    }
+    if (home !== undefined && !observed.has(home) && service.migrating.has(name)) {
+      const message = `${name} changes its image, and the limit leaves out ${home}, where its migrations are run`;
+      return [error('limit-without-migrations', message, { hint: `include ${home}` })];
+    }
+    return [];
+  });
+}
+
+function changesImage({ container, image, node }: Change): boolean {
+  const running = node.containers.find((c) => c.name === container.name);
+  return running !== undefined && running.labels[label.imageDigest] !== image.digest;
+}

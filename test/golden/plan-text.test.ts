@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest';
+import { planJson, planText } from '../../src/report/plan-text.ts';
+import { makeRedactor } from '../../src/report/redact.ts';
+import { change, copyOf, emptyWorld, observe } from '../sim/scenario.ts';
+import { must, passwordOf, SimulatedSite } from '../sim/site.ts';
+import { readGolden } from './golden.ts';
+
+const site = new SimulatedSite();
+const empty = emptyWorld(site);
+const fresh = must(site.plan('deploy', observe(empty)));
+const deployed = emptyWorld(site);
+await change(site, deployed, 'deploy');
+const newer = new SimulatedSite({ globals: 'magnum_tag: 2025.1-debian-trixie\n' });
+const upgrade = must(newer.plan('upgrade', observe(deployed), { tags: ['magnum'] }));
+const tuned = new SimulatedSite({ overrides: { 'heat.conf': '[DEFAULT]\nmax_resources_per_stack = 7\n' } });
+const reconfigure = must(tuned.plan('reconfigure', observe(deployed), {}));
+
+describe('the text of a plan', () => {
+  it.each([
+    ['deploy-fresh', fresh],
+    ['upgrade-magnum', upgrade],
+    ['reconfigure-heat-override', reconfigure],
+    ['reconfigure-pending-upgrade', must(newer.plan('reconfigure', observe(deployed)))],
+  ])('%s', (name, plan) => {
+    const text = `${planText(plan)}\n`;
+    expect(text).toBe(readGolden(name, text));
+  });
+
+  it('is the same bytes for nodes that were made and looked at anew', () => {
+    const again = must(new SimulatedSite().plan('deploy', observe(copyOf(empty))));
+    expect(planText(again)).toBe(planText(fresh));
+  });
+});
+
+describe('secrets', () => {
+  const secrets = site.loaded.site.secretValues();
+  const forms = secrets.flatMap((secret) => [
+    secret,
+    encodeURIComponent(secret),
+    JSON.stringify(secret).slice(1, -1),
+    Buffer.from(secret).toString('base64').replace(/=+$/, ''),
+  ]);
+
+  it('are in the files of the plan, so that looking for them means something', () => {
+    const contents = fresh.steps.flatMap((s) => (s.kind === 'write' ? s.files.map((f) => f.content) : [])).join('\n');
+    expect(secrets).toContain(passwordOf('keystone_database_password'));
+    expect(secrets.filter((secret) => contents.includes(secret)).length).toBeGreaterThan(5);
+  });
+
+  it.each([
+    ['deploy', fresh],
+    ['upgrade', upgrade],
+    ['reconfigure', reconfigure],
+  ])('never appear in the output of %s, not even before it is redacted', (_, plan) => {
+    const output = [planText(plan), JSON.stringify(planJson(plan)), JSON.stringify(planJson(plan), null, 2)].join('\n');
+    expect(forms.filter((form) => output.includes(form))).toEqual([]);
+    expect(output).not.toContain('cänary');
+    for (const { content } of plan.steps.flatMap((s) => (s.kind === 'write' ? s.files : []))) {
+      expect(output).not.toContain(content);
+    }
+  });
+
+  it('stay out of labels, and are secrets wherever a container gets them as environment', () => {
+    for (const step of fresh.steps) {
+      if (step.kind !== 'create' && step.kind !== 'one-shot') continue;
+      const visible = JSON.stringify([step.labels, step.spec]);
+      expect(forms.filter((form) => visible.includes(form))).toEqual([]);
+    }
+    const bootstrap = fresh.steps.find((s) => s.kind === 'one-shot' && s.name === 'bootstrap_keystone_admin');
+    expect(JSON.stringify(bootstrap)).toContain('"OS_BOOTSTRAP_PASSWORD":"‹secret›"');
+  });
+
+  it('are masked in every form by the last line of defence', () => {
+    const redact = makeRedactor(secrets);
+    for (const form of forms) {
+      const masked = redact(`before ${form} after`);
+      expect(masked).not.toContain(form);
+      expect(masked).toMatch(/^before .*‹secret›.* after$/);
+    }
+  });
+});

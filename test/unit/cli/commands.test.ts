@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import { commands } from '../../../src/cli/commands/registry.ts';
+import { changeOptions } from '../../../src/cli/invocation.ts';
+import { wantedLook } from '../../../src/cli/survey.ts';
+import { verbPolicy } from '../../../src/core/plan/policy.ts';
+
+const mutating = commands.filter((command) => command.mutating);
+
+describe('the commands', () => {
+  it('are unique, and each can be loaded and run', async () => {
+    expect(new Set(commands.map(({ name }) => name)).size).toBe(commands.length);
+    for (const { name, load } of commands) expect((await load()).run, name).toBeTypeOf('function');
+  });
+
+  it('have a command for every verb of the plan', () => {
+    expect(mutating.map(({ name }) => name)).toEqual(expect.arrayContaining(Object.keys(verbPolicy)));
+  });
+
+  it('ask before they change anything, and take a selection', () => {
+    for (const { name, takes } of mutating)
+      expect(takes, name).toEqual(expect.arrayContaining(['site', 'selection', 'yes']));
+    for (const { name, takes } of commands.filter((c) => !c.mutating)) expect(takes, name).not.toContain('yes');
+  });
+
+  it('show examples that begin with the program and use the command', () => {
+    for (const { name, examples } of commands) {
+      expect(examples.length, name).toBeGreaterThan(0);
+      for (const example of examples) expect(example).toMatch(new RegExp(`^deploy ${name}\\b`));
+    }
+  });
+});
+
+describe('wantedLook', () => {
+  it('asks a node only for what the verb needs', () => {
+    expect(wantedLook('reconfigure')).toEqual({});
+    expect(wantedLook('upgrade')).toEqual({ images: true });
+    expect(wantedLook('deploy')).toEqual({ images: true, listening: true });
+  });
+});
+
+describe('changeOptions', () => {
+  it('takes single values and lists alike, and says no unless told yes', () => {
+    const none = { inventory: [], tags: [], limit: undefined, json: false, yes: false };
+    expect(changeOptions({})).toMatchObject(none);
+    expect(changeOptions({ tags: 'heat', inventory: ['a', 'b'], limit: 'node1', yes: true })).toMatchObject({
+      tags: ['heat'],
+      inventory: ['a', 'b'],
+      limit: 'node1',
+      yes: true,
+    });
+    expect(changeOptions({ yes: 'yes' }).yes).toBe(false);
+    expect(changeOptions({ yesIReallyReallyMeanIt: true }).yes).toBe(true);
+  });
+});
