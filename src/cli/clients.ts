@@ -1,7 +1,26 @@
+import { DeployError, error, exitCode } from '../core/model/diagnostic.ts';
+import type { Send } from '../edge/haproxy/stats-socket.ts';
+import type { NodePort } from '../run/ports.ts';
 import type { ClientsPort } from '../run/step-context.ts';
 
 /** A server that has only just started may need a moment before it answers everybody. */
 const patience = { forMs: 90_000 };
+
+/** Where the load balancer's container keeps its stats socket (`level admin`), as in Kolla. */
+const statsSocketPath = '/var/lib/kolla/haproxy/haproxy.sock';
+
+function statsSocket(balancer: NodePort, container: string): Send {
+  return async (command) => {
+    const { socatCommand } = await import('../edge/haproxy/stats-socket.ts');
+    const result = await balancer.exec(container, socatCommand(statsSocketPath, command), {
+      user: 'root',
+      timeoutMs: 20_000,
+    });
+    if (result.code === 0) return result.stdout;
+    const message = `the stats socket of ${container} does not answer: ${result.stderr.trim().split('\n').pop() ?? ''}`;
+    throw new DeployError([error('haproxy-socket', message, { host: balancer.host })], exitCode.failed);
+  };
+}
 
 /** The protocol clients of a run, each loaded when first used. */
 export function createClients(): ClientsPort {
@@ -16,6 +35,18 @@ export function createClients(): ClientsPort {
       const { authUrl, adminUser, adminPassword, adminProject, region } = wish;
       const admin = { authUrl, adminUser, adminPassword, adminProject, region };
       return ensureIdentity((address, port) => node.connect(address, port), admin, wish, patience);
+    },
+    setServers: async (balancer, container, order, servers) => {
+      const { putBack, setStates } = await import('../edge/haproxy/stats-socket.ts');
+      const send = statsSocket(balancer, container);
+      if (order === 'drain') await setStates(send, servers, 'drain');
+      else await putBack(send, servers);
+    },
+    countSessions: async (balancer, container, servers) => {
+      const { serverStates } = await import('../edge/haproxy/stats-socket.ts');
+      const states = await serverStates(statsSocket(balancer, container));
+      const counted = states.filter((s) => servers.some((w) => w.backend === s.backend && w.server === s.server));
+      return counted.reduce((sum, state) => sum + state.sessions + state.queued, 0);
     },
     ensureMessaging: async (node, wish) => {
       const { ensureUsers } = await import('../edge/rabbitmq/users.ts');

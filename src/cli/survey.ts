@@ -1,6 +1,6 @@
 import type { Desired } from '../core/desired/model.ts';
 import { DeployError, type Diagnostic, exitCode } from '../core/model/diagnostic.ts';
-import type { HostName } from '../core/model/node.ts';
+import { type HostName, imageName } from '../core/model/node.ts';
 import { makePlan } from '../core/plan/plan.ts';
 import { type ChangeVerb, imagesToResolve, type Observed } from '../core/plan/policy.ts';
 import { type HostClaim, precheck } from '../core/plan/prechecks.ts';
@@ -21,6 +21,8 @@ export interface Survey {
   readonly desired: Desired;
   readonly observed: Observed;
   readonly nodes: ReadonlyMap<HostName, OpenNode>;
+  /** Tags this run has resolved. Each is asked for once, so that a tag that moves meanwhile does not split the nodes. */
+  readonly digests: Map<string, string>;
 }
 
 /** Loads, selects, renders and looks. Nothing is connected to before all input is known to be good; the caller closes. */
@@ -35,7 +37,7 @@ export async function takeSurvey(
   const nodes = await openNodes(loaded, target.hosts, options);
   try {
     const observed = await observeAll(nodes, want);
-    return { loaded, target, desired, observed, nodes };
+    return { loaded, target, desired, observed, nodes, digests: new Map() };
   } catch (cause) {
     await closeAll(nodes);
     throw cause;
@@ -77,10 +79,13 @@ export async function planFor(
 }
 
 async function digestsFor(verb: ChangeVerb, survey: Survey): Promise<ReadonlyMap<string, string>> {
-  const images = imagesToResolve(verb, survey.desired, survey.observed);
+  const { digests } = survey;
+  const images = imagesToResolve(verb, survey.desired, survey.observed).filter((i) => !digests.has(imageName(i)));
   const [host] = survey.target.hosts;
-  if (images.length === 0 || host === undefined) return new Map();
-  return resolveDigests(await openSiteRegistry(survey.loaded.site.scope(host)), images);
+  if (images.length === 0 || host === undefined) return digests;
+  const registry = await openSiteRegistry(survey.loaded.site.scope(host));
+  for (const [name, digest] of await resolveDigests(registry, images)) digests.set(name, digest);
+  return digests;
 }
 
 export function hostClaims(survey: Pick<Survey, 'loaded' | 'target'>): HostClaim[] {

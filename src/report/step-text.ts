@@ -24,6 +24,8 @@ const phrases: { readonly [K in StepKind]: (step: StepOf<K>) => string } = {
   stop: (step) => `stop ${step.container}${step.aside === undefined ? '' : ' and set it aside'}`,
   start: (step) => `start ${step.container}`,
   healthy: (step) => `wait until ${step.container} is healthy`,
+  drain: (step) => `drain ${step.container} in ${step.balancers.length} load balancers`,
+  undrain: (step) => `put ${step.container} back into ${step.balancers.length} load balancers`,
   remove: (step) => `remove ${step.container}`,
   reload: (step) => `reload ${step.container}`,
   'one-shot': (step) => `run ${step.name} from ${shortImage(imageName(step.spec.image))}`,

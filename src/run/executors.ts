@@ -1,6 +1,7 @@
 import { label } from '../core/model/node.ts';
 import { loadedMarkerKey } from '../core/plan/compare.ts';
 import type { Step, StepKind, StepOf } from '../core/plan/steps.ts';
+import { drainServers, undrainServers } from './drain.ts';
 import { waitUntilHealthy } from './health.ts';
 import { distributeKeys } from './keys.ts';
 import type { NodePort } from './ports.ts';
@@ -48,6 +49,9 @@ export const executors: Executors = {
     if (step.marker) await context.node.writeMarker(step.marker.key, step.marker.value);
     return note;
   },
+
+  drain: drainServers,
+  undrain: undrainServers,
 
   remove: async (step, { node }) => {
     await node.remove(step.container);

@@ -1,5 +1,6 @@
+import type { BalancedServer } from '../core/desired/model.ts';
 import { DeployError, error, exitCode } from '../core/model/diagnostic.ts';
-import type { HostName } from '../core/model/node.ts';
+import type { ContainerName, HostName } from '../core/model/node.ts';
 import type { Step, StepOf } from '../core/plan/steps.ts';
 import type { NodePort } from './ports.ts';
 
@@ -7,6 +8,15 @@ import type { NodePort } from './ports.ts';
 export interface ClientsPort {
   ensureDatabases(node: NodePort, wish: StepOf<'databases'>['wish']): Promise<readonly string[]>;
   ensureIdentity(node: NodePort, wish: StepOf<'identity'>['wish']): Promise<readonly string[]>;
+  /** Orders to a load balancer through its container; `undrain` returns when the servers take requests. */
+  setServers(
+    balancer: NodePort,
+    container: ContainerName,
+    order: 'drain' | 'undrain',
+    servers: readonly BalancedServer[],
+  ): Promise<void>;
+  /** Sessions and waiting requests of these servers together. */
+  countSessions(balancer: NodePort, container: ContainerName, servers: readonly BalancedServer[]): Promise<number>;
   ensureMessaging(node: NodePort, wish: StepOf<'messaging'>['wish']): Promise<readonly string[]>;
 }
 

@@ -58,6 +58,8 @@ function clientsOf(world: SimulatedWorld): ClientsPort {
     ensureDatabases: () => needs('mariadb', 'haproxy'),
     ensureIdentity: () => needs('keystone', 'haproxy', 'mariadb'),
     ensureMessaging: () => needs('rabbitmq'),
+    setServers: async (_balancer, container) => void (await needs(container)),
+    countSessions: async () => 0,
   };
 }
 

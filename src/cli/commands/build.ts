@@ -22,10 +22,10 @@ export async function run({ args, options: raw }: Invocation): Promise<ExitCode>
   const output = createOutput(options.json);
   const loaded = await loadSite(options, output);
   const definitions = unwrap(await readImages(join(programDirectory, 'services')), output, exitCode.badInput);
-  const host = buildHost(loaded);
-  const scope = loaded.site.scope(host);
   const enabled = new Set(loaded.services.map((s) => s.definition.service));
   const selected = unwrap(selectImages(args, definitions, enabled), output, exitCode.badInput);
+  const host = buildHost(loaded);
+  const scope = loaded.site.scope(host);
   const registry = await openSiteRegistry(scope);
   const plan = await planImages(loaded, scope, registry, definitions, selected, output);
   if (raw.list === true) {

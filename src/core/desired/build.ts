@@ -5,12 +5,14 @@ import { type Diagnostic, type Result, resultOf } from '../model/diagnostic.ts';
 import type { HostName } from '../model/node.ts';
 import { isSecret } from '../model/secret.ts';
 import { unusedOverrides } from '../render/overrides.ts';
+import type { ContainerDefinition } from '../schema/service.ts';
 import type { LoadedService } from '../schema/service-file.ts';
 import { FieldReader } from './evaluate.ts';
 import { filesOf, localsOf, overrideFile } from './files.ts';
-import { type FragmentReceiver, fragmentPath, fragmentReceiver, fragmentsOf } from './fragments.ts';
+import { backendName, type FragmentReceiver, fragmentPath, fragmentReceiver, fragmentsOf } from './fragments.ts';
 import { type Building, configDirectory, containerKey, type DesiredInput, placesOf } from './input.ts';
 import type {
+  BalancedServer,
   Desired,
   DesiredContainer,
   DesiredFragment,
@@ -49,6 +51,11 @@ export function buildDesired(input: DesiredInput): Result<Desired> {
   const desired: Desired = {
     site: siteName(building),
     services: receiver ? withFragments(services, receiver, input) : services,
+    balancers: receiver
+      ? placesOf(building, receiver.service, receiver.name)
+          .filter((host) => building.hosts.includes(host))
+          .map((host) => ({ host, container: receiver.name }))
+      : [],
     required: requiredPlaces(building),
     fragmentPaths: receiver ? allFragmentPaths(building, receiver) : new Map(),
   };
@@ -156,8 +163,16 @@ function buildContainer(
     files,
     rollout: container.rollout,
     reload: container.reload,
+    servers: serversOf(container, reader.variableText('node_hostname')),
     ports: container.ports.map((port, i) => ({ address, port: reader.integer(port, at('ports', i)) })),
   };
+}
+
+/** Active/passive backends fail over by themselves; draining their one active server would end every session. */
+function serversOf(container: ContainerDefinition, server: string): BalancedServer[] {
+  return Object.entries(container.loadbalancer)
+    .filter(([, entry]) => !entry.active_passive)
+    .map(([name]) => ({ backend: backendName(name), server }));
 }
 
 function specOf(service: LoadedService, name: string, reader: FieldReader): ImagelessSpec {

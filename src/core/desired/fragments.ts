@@ -24,6 +24,11 @@ export function fragmentReceiver(services: readonly LoadedService[]): FragmentRe
   return undefined;
 }
 
+/** How the fragment template names the backend of an entry. */
+export function backendName(entry: string): string {
+  return `${entry}_back`;
+}
+
 /** Path of the file that holds one container's entries. */
 export function fragmentPath(receiver: FragmentReceiver, container: string): string {
   return `${configDirectory(receiver.name)}${receiver.fragments.directory}/${containerKey(container)}.cfg`;

@@ -16,6 +16,12 @@ export interface DesiredFile extends FileContent {
 /** A container's spec without its image, which the plan decides (a reconfigure keeps what runs). */
 export type ImagelessSpec = Omit<ContainerSpec, 'image'>;
 
+/** A server of a load balancer backend, by the names in its configuration. */
+export interface BalancedServer {
+  readonly backend: string;
+  readonly server: string;
+}
+
 /** One container as one host should hold it. */
 export interface DesiredContainer {
   readonly host: HostName;
@@ -31,6 +37,8 @@ export interface DesiredContainer {
   readonly files: readonly DesiredFile[];
   readonly rollout: ContainerDefinition['rollout'];
   readonly reload: ContainerDefinition['reload'];
+  /** Load balancer servers that stand for this container on this host; drained before it is replaced. */
+  readonly servers: readonly BalancedServer[];
   /** TCP ports it will listen on, with the address; prechecks look whether they are free. */
   readonly ports: readonly { readonly address: string; readonly port: number }[];
 }
@@ -138,6 +146,8 @@ export interface Desired {
   readonly site: string;
   /** Ordered: what a service requires stands before it. */
   readonly services: readonly DesiredService[];
+  /** Load balancers among the hosts that were selected, by host and container. */
+  readonly balancers: readonly { readonly host: HostName; readonly container: ContainerName }[];
   /** Services that selected ones require without being selected themselves. */
   readonly required: readonly {
     readonly service: string;

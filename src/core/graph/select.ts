@@ -96,7 +96,7 @@ function unknownTags(
             hint: `set enable_${tag.replaceAll('-', '_')}: yes in globals.yml`,
           })
         : error('unknown-tag', `${option} ${tag}: no service or container has this tag`, {
-            hint: didYouMean(tag, known) ?? `known tags: ${known.join(', ')}`,
+            hint: didYouMean(tag, [...known, ...off]) ?? `known tags: ${known.join(', ')}`,
           }),
     );
 }

@@ -9,7 +9,7 @@ import { checkLimit } from './limits.ts';
 import { planOneShot } from './one-shot.ts';
 import { isDeployed, verbPolicy } from './policy.ts';
 import { planRegistration } from './registration.ts';
-import { type Change, removeOld, writeFiles } from './replace.ts';
+import { type Balancers, type Change, removeOld, undrainLeft, writeFiles } from './replace.ts';
 import { requiredServices } from './required.ts';
 import { galera, galeraFormedMarker, galeraNewCluster, rabbitmq, rolling, type Strategy, together } from './rollout.ts';
 import { type Plan, PlanBuilder, type StepId } from './steps.ts';
@@ -104,6 +104,7 @@ function planContainer(
     if (change.verdict.kind === 'same') {
       writeFiles(context.plan, change, needs, 'changed on the node');
       removeOld(context.plan, change, needs);
+      undrainLeft(context.plan, change, balancersOf(context), needs);
     } else if (change.verdict.kind === 'reload') {
       done.push(...reload(context, change, needs));
       removeOld(context.plan, change, needs);
@@ -124,10 +125,18 @@ function planContainer(
     changes: rollout,
     groupHosts,
     needs,
+    balancers: balancersOf(context),
     keys: wish ? { wish, running } : undefined,
   };
   if (first.container.rollout.strategy === 'galera') return [...done, ...planGalera(context, service, input)];
   return [...done, ...strategies[first.container.rollout.strategy](context.plan, input)];
+}
+
+/** Only a load balancer that runs can be told anything; one that does not has nothing to drain. */
+function balancersOf(context: Context): Balancers {
+  return context.desired.balancers.filter(({ host, container }) =>
+    nodeOf(context, host)?.containers.some((c) => c.name === container && c.state === 'running'),
+  );
 }
 
 const strategies: Readonly<Record<'rolling' | 'together' | 'rabbitmq', Strategy>> = { rolling, together, rabbitmq };

@@ -1,4 +1,4 @@
-import type { DesiredContainer } from '../desired/model.ts';
+import type { Desired, DesiredContainer } from '../desired/model.ts';
 import { type ContainerSpec, type HostName, label, type ObservedNode, type PinnedImage } from '../model/node.ts';
 import { type ContainerVerdict, type FileChange, nextSuffix, previousSuffix } from './compare.ts';
 import type { Impact, Marker, PlanBuilder, StepId } from './steps.ts';
@@ -173,4 +173,57 @@ export function removeOld(
 
 export function byHost(changes: readonly Change[], order: readonly HostName[]): Change[] {
   return [...changes].sort((a, b) => order.indexOf(a.container.host) - order.indexOf(b.container.host));
+}
+
+export type Balancers = Desired['balancers'];
+
+function drainMarker(change: Change): Marker {
+  return { key: `drained.${change.container.name}`, value: 'yes' };
+}
+
+function drainStep(
+  plan: PlanBuilder,
+  kind: 'drain' | 'undrain',
+  change: Change,
+  balancers: Balancers,
+  needs: readonly StepId[],
+  reason: string,
+): StepId[] {
+  const { name: container, servers } = change.container;
+  if (servers.length === 0 || balancers.length === 0) return [];
+  const action = { container, servers, balancers, marker: drainMarker(change) };
+  return [
+    plan.add(base(change, needs, reason), kind === 'drain' ? { kind, ...action } : { kind, ...action }, container),
+  ];
+}
+
+/** Takes a serving replica out of every load balancer before it is stopped. */
+export function drain(plan: PlanBuilder, change: Change, balancers: Balancers, needs: readonly StepId[]): StepId[] {
+  if (!isServing(change)) return [];
+  return drainStep(plan, 'drain', change, balancers, needs, 'lets its sessions end before it stops');
+}
+
+/** Puts it back: after its own drain, or after one that an interrupted run has left. */
+export function undrain(plan: PlanBuilder, change: Change, balancers: Balancers, needs: readonly StepId[]): StepId[] {
+  const left = change.node.markers[drainMarker(change).key] !== undefined;
+  if (!isServing(change) && !left) return [];
+  return drainStep(
+    plan,
+    'undrain',
+    change,
+    balancers,
+    needs,
+    left ? 'left drained by an interrupted run' : 'serves again',
+  );
+}
+
+/** A replica that is as wanted but was left drained. */
+export function undrainLeft(
+  plan: PlanBuilder,
+  change: Change,
+  balancers: Balancers,
+  needs: readonly StepId[],
+): StepId[] {
+  const left = change.node.markers[drainMarker(change).key] !== undefined;
+  return left ? undrain(plan, change, balancers, needs) : [];
 }

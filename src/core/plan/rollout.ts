@@ -1,13 +1,16 @@
 import type { DesiredOneShot, SharedKeysWish } from '../desired/model.ts';
 import type { HostName } from '../model/node.ts';
 import {
+  type Balancers,
   type Change,
+  drain,
   isServing,
   prepare,
   removeOld,
   startNew,
   stopOld,
   temporaryName,
+  undrain,
   type Waits,
   writeFiles,
 } from './replace.ts';
@@ -20,6 +23,8 @@ export interface RolloutInput {
   /** Hosts of the container's whole group, selected or not. */
   readonly groupHosts: readonly HostName[];
   readonly needs: readonly StepId[];
+  /** Load balancers that are running; a replica is drained there before it is stopped. */
+  readonly balancers: Balancers;
   readonly keys?: { readonly wish: SharedKeysWish; readonly running: readonly HostName[] } | undefined;
 }
 
@@ -46,7 +51,7 @@ function inBatches(plan: PlanBuilder, input: RolloutInput, size: number): StepId
   for (let at = 0; at < ordered.length; at += size) {
     const ends = ordered.slice(at, at + size).map((change) => {
       const waits: Waits = { before, beforeStart: keys.distributed };
-      return replaceOne(plan, input.site, change, waits, keys.prepared.get(change));
+      return replaceOne(plan, input, change, waits, keys.prepared.get(change));
     });
     before = ends.map((end) => end.serving);
     done.push(...ends.flatMap((end) => end.all));
@@ -56,16 +61,18 @@ function inBatches(plan: PlanBuilder, input: RolloutInput, size: number): StepId
 
 function replaceOne(
   plan: PlanBuilder,
-  site: string,
+  { site, balancers }: Pick<RolloutInput, 'site' | 'balancers'>,
   change: Change,
   waits: Waits,
   preparedAlready?: readonly StepId[],
 ): { serving: StepId; all: StepId[] } {
   const ready = [...waits.before, ...(preparedAlready ?? prepare(plan, site, change, waits.before).ids)];
-  const stopped = stopOld(plan, change, ready, 'replica');
+  const drained = change.verdict.kind === 'start' ? [] : drain(plan, change, balancers, ready);
+  const stopped = stopOld(plan, change, [...ready, ...drained], 'replica');
   const needs = [...ready, ...stopped, ...(waits.beforeStart ?? [])];
   const started = startNew(plan, change, needs, waits.marker);
-  const serving = started[started.length - 1] ?? '';
+  const healthy = started.slice(-1);
+  const [serving = ''] = [...undrain(plan, change, balancers, healthy), ...healthy];
   const removed = removeOld(plan, change, [serving]);
   return { serving, all: [serving, ...removed] };
 }
@@ -131,7 +138,7 @@ export function galera(plan: PlanBuilder, input: RolloutInput): StepId[] {
     // The check runs on a member that exists: a joiner is checked through the previous one.
     const checkable = isServing(change);
     const checks = checkable ? [galeraCheck(plan, change, before, members)] : before;
-    const end = replaceOne(plan, input.site, change, { before: checks, marker: formedMarkerFor(input, change) });
+    const end = replaceOne(plan, input, change, { before: checks, marker: formedMarkerFor(input, change) });
     if (!checkable) members += 1;
     before = [end.serving];
     done.push(...end.all);
@@ -186,13 +193,13 @@ export function galeraNewCluster(
   let before: readonly StepId[] = formed.slice(-1);
   const done: StepId[] = [];
   for (const joiner of joiners) {
-    const end = replaceOne(plan, input.site, joiner, { before });
+    const end = replaceOne(plan, input, joiner, { before });
     before = [end.serving];
     done.push(...end.all);
   }
   const lasting = lastingForm(onlyFiles);
   const check = galeraCheck(plan, lasting, before, input.changes.length);
-  const end = replaceOne(plan, input.site, lasting, { before: [check] });
+  const end = replaceOne(plan, input, lasting, { before: [check] });
   return [...done, ...end.all];
 }
 

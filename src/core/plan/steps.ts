@@ -1,4 +1,4 @@
-import type { DatabaseWish, IdentityWish, MessagingWish, SharedKeysWish } from '../desired/model.ts';
+import type { BalancedServer, DatabaseWish, IdentityWish, MessagingWish, SharedKeysWish } from '../desired/model.ts';
 import type { ContainerName, ContainerSpec, FileContent, Healthcheck, HostName, PinnedImage } from '../model/node.ts';
 
 export type StepId = string;
@@ -21,6 +21,15 @@ interface StepBase {
   /** Why, in words. */
   readonly reason: string;
   readonly impact: Impact;
+}
+
+/** One replica as its load balancers know it. */
+interface InBalancers {
+  readonly container: ContainerName;
+  readonly servers: readonly BalancedServer[];
+  readonly balancers: readonly { readonly host: HostName; readonly container: ContainerName }[];
+  /** Lies on the host while its servers are drained, so that an interrupted run's successor puts them back. */
+  readonly marker: Marker;
 }
 
 /** Every effect a run can have. One executor and one way to print it for each kind. */
@@ -55,6 +64,10 @@ export type StepAction =
       readonly deadlineSeconds: number;
       readonly marker?: Marker | undefined;
     }
+  /** No new sessions, and those there are have ended or had their time. */
+  | ({ readonly kind: 'drain' } & InBalancers)
+  /** Takes requests again. */
+  | ({ readonly kind: 'undrain' } & InBalancers)
   | { readonly kind: 'remove'; readonly container: ContainerName }
   | {
       readonly kind: 'reload';

@@ -73,6 +73,22 @@ export async function setStates(
   return names.filter((name) => before.get(name) !== wanted).map((name) => `${done[wanted]} ${name}`);
 }
 
+/**
+ * Servers take requests again at once: their health has just been seen, so HAProxy need not find it out by as many
+ * checks as its `rise` asks for. A check that fails afterwards counts as ever.
+ */
+export async function putBack(send: Send, servers: readonly ServerName[]): Promise<readonly string[]> {
+  const changed = await setStates(send, servers, 'ready');
+  const orders = servers.map(({ backend, server }) => `set server ${checked(backend)}/${checked(server)} health up`);
+  const answers = parseAnswers(await send(['show servers state', ...orders].join(';')));
+  if (answers.remarks.length > 0)
+    throw complaint(
+      answers.remarks,
+      servers.map((s) => `${s.backend}/${s.server}`),
+    );
+  return changed;
+}
+
 /** `Version`, `Uptime_sec`, `Pid`, … of the process that answers. */
 export async function processInfo(send: Send): Promise<ReadonlyMap<string, string>> {
   return parseInfo(await send('show info'));

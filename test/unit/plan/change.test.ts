@@ -63,6 +63,20 @@ describe('an upgrade of magnum', () => {
     expect(precedes(plan, migration, steps(plan, 'stop'))).toBe(true);
   });
 
+  it('drains an API in every load balancer before it stops, and the next one only when it is back', () => {
+    for (const host of ['node1', 'node2', 'node3']) {
+      const drained = step(plan, 'drain', 'magnum_api', host);
+      expect(drained).toMatchObject({ servers: [{ backend: 'magnum_api_back', server: host }] });
+      expect(drained.kind === 'drain' && drained.balancers.map((b) => b.host)).toEqual(['node1', 'node2', 'node3']);
+      expect(precedes(plan, drained, step(plan, 'stop', 'magnum_api', host))).toBe(true);
+      expect(precedes(plan, step(plan, 'healthy', 'magnum_api', host), step(plan, 'undrain', 'magnum_api', host))).toBe(
+        true,
+      );
+    }
+    const [first, second] = [step(plan, 'undrain', 'magnum_api', 'node1'), step(plan, 'drain', 'magnum_api', 'node2')];
+    expect(precedes(plan, first, second)).toBe(true);
+  });
+
   it('creates every new conductor beforehand and stops every old one before a new one starts', () => {
     expect(precedes(plan, steps(plan, 'create', 'magnum_conductor'), steps(plan, 'stop', 'magnum_conductor'))).toBe(
       true,
@@ -236,6 +250,17 @@ describe('what is found on the nodes', () => {
     const keys = step(plan, 'keys', 'keystone');
     expect(precedes(plan, keys, step(plan, 'start', 'keystone', 'node2'))).toBe(true);
     expect(keys.kind === 'keys' && keys.holders.map((h) => h.host).sort()).toEqual(['node1', 'node2', 'node3']);
+  });
+});
+
+describe('a replica that an interrupted run left drained', () => {
+  it('is put back, and nothing else is touched', () => {
+    const world = copyOf(deployed);
+    world.nodes.get('node2')?.markers.set('drained.magnum_api', 'yes');
+    const plan = planOn(world, 'reconfigure');
+    expect(plan.steps.map((s) => [s.kind, s.host, s.reason])).toEqual([
+      ['undrain', 'node2', 'left drained by an interrupted run'],
+    ]);
   });
 });
 

@@ -195,8 +195,12 @@ describe('errors', () => {
 
   it('gives the place of the name that is missing, however far away it was asked for', () => {
     const scope = scopeWith('top: "{{ middle }}"\nmiddle: >-\n  some\n  {{ nowhere }}\n');
-    expect(problemOf(() => scope.get('top'))).toBe('globals.yml:3:11 variable nowhere is not defined');
-    expect(problemOf(() => scope.get('nothing_here', at))).toBe('here.yml:1:1 variable nothing_here is not defined');
+    expect(problemOf(() => scope.get('top'))).toBe(
+      'globals.yml:3:11 variable nowhere is not defined (set nowhere in globals.yml)',
+    );
+    expect(problemOf(() => scope.get('nothing_here', at))).toBe(
+      'here.yml:1:1 variable nothing_here is not defined (set nothing_here in globals.yml)',
+    );
   });
 
   it('default is for missing names, not for broken ones', () => {
