@@ -106,16 +106,30 @@ function userName(): string {
   }
 }
 
+/** A jump host among the arguments Ansible would hand to ssh. A ProxyCommand cannot be followed, so it is refused. */
+function proxyJumpOf(scope: Scope): string | undefined {
+  for (const name of ['ansible_ssh_common_args', 'ansible_ssh_extra_args']) {
+    const args = text(scope, name) ?? '';
+    if (/ProxyCommand/i.test(args)) {
+      const where = { at: scope.origin(name)?.at, host: scope.host };
+      const hint = 'name the jump host with -o ProxyJump=HOST, or in ~/.ssh/config';
+      throw new VariableError(error('invalid-value', `${name}: ProxyCommand is not supported`, { ...where, hint }));
+    }
+    const jump = /(?:^|\s)(?:-J\s*|-o\s*["']?ProxyJump[=\s]\s*)([^\s"']+)/i.exec(args)?.[1];
+    if (jump !== undefined) return jump;
+  }
+  return undefined;
+}
+
 /** The variables Ansible knows a connection by. */
 function sshHints(scope: Scope): SshHints {
-  const args = `${text(scope, 'ansible_ssh_common_args') ?? ''} ${text(scope, 'ansible_ssh_extra_args') ?? ''}`;
   return {
     host: scope.host,
     address: text(scope, 'ansible_host'),
     port: portOf(scope),
     user: text(scope, 'ansible_user') ?? text(scope, 'ansible_ssh_user'),
     identityFile: text(scope, 'ansible_ssh_private_key_file') ?? text(scope, 'ansible_private_key_file'),
-    proxyJump: /(?:^|\s)(?:-J\s*|-o\s*["']?ProxyJump[=\s]\s*)([^\s"']+)/i.exec(args)?.[1],
+    proxyJump: proxyJumpOf(scope),
   };
 }
 

@@ -4,7 +4,7 @@ import { buildDesired } from '../core/desired/build.ts';
 import type { Desired } from '../core/desired/model.ts';
 import { topologicalOrder } from '../core/graph/dag.ts';
 import { checkGroups } from '../core/graph/group-checks.ts';
-import { type Selection, selectByTags } from '../core/graph/select.ts';
+import { requiredButDisabled, type Selection, selectByTags } from '../core/graph/select.ts';
 import { DeployError, type ExitCode, error, exitCode, type Result, resultOf } from '../core/model/diagnostic.ts';
 import type { HostName } from '../core/model/node.ts';
 import type { LoadedService } from '../core/schema/service-file.ts';
@@ -75,13 +75,18 @@ export function selectTarget(loaded: LoadedSite, options: SelectionOptions, outp
     output,
     exitCode.badInput,
   );
-  const groupProblems = services.flatMap(({ definition }) => {
+  const placement = services.flatMap(({ definition }) => {
     const selected = selection.get(definition.service);
     const file = loaded.inventoryFile ?? 'inventory';
-    return selected ? checkGroups(definition, selected.containers, { groups: site.inventory.groups, file }) : [];
+    if (selected === undefined) return [];
+    const off = new Set(disabled.map((service) => service.definition.service));
+    return [
+      ...checkGroups(definition, selected.containers, { groups: site.inventory.groups, file }),
+      ...requiredButDisabled(definition, off),
+    ];
   });
   const matched = options.limit === undefined ? undefined : matchHosts(options.limit, site.inventory);
-  unwrap(resultOf(undefined, [...groupProblems, ...(matched?.diagnostics ?? [])]), output, exitCode.badInput);
+  unwrap(resultOf(undefined, [...placement, ...(matched?.diagnostics ?? [])]), output, exitCode.badInput);
   const limited = matched?.ok ? new Set(matched.value) : undefined;
   const wanted = new Set(services.flatMap((service) => hostsOf(loaded, service, selection)));
   const hosts = [...site.inventory.hosts.keys()].filter((host) => wanted.has(host) && (limited?.has(host) ?? true));

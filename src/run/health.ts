@@ -3,7 +3,9 @@ import { failed, indent, type StepContext } from './step-context.ts';
 
 /** The engine's own checks come every 30 s; a rollout cannot wait for them and asks itself. */
 const probeEveryMs = 400;
-/** One pass may be luck between two crashes. */
+/** Most services are up within two seconds, and a rollout waits for one after the other. */
+const early = { forMs: 4_000, probeEveryMs: 150 };
+/** One pass may be luck between two crashes: both must be of the same start of the container. */
 const passesNeeded = 2;
 /** Without a health check a container counts as well once it has run this long without a restart. */
 const stableMs = 2_000;
@@ -17,6 +19,7 @@ export async function waitUntilHealthy(step: StepOf<'healthy'>, context: StepCon
   const { node, clock } = context;
   const started = clock.now();
   let passes = 0;
+  let restarts = 0;
   let last = 'no answer yet';
   for (;;) {
     const state = await node.inspect(step.container);
@@ -27,6 +30,8 @@ export async function waitUntilHealthy(step: StepOf<'healthy'>, context: StepCon
     ) {
       throw await crashed(step, context, `${step.container} does not stay up (exit code ${state.exitCode})`);
     }
+    if (state.restartCount !== restarts) passes = 0;
+    restarts = state.restartCount;
     if (state.running) {
       const probe = await probeOnce(step, context, clock.now() - started);
       passes = probe.pass ? passes + 1 : 0;
@@ -40,7 +45,7 @@ export async function waitUntilHealthy(step: StepOf<'healthy'>, context: StepCon
         `${step.container} did not become healthy in ${step.deadlineSeconds} s: ${last}`,
       );
     }
-    await clock.sleep(probeEveryMs);
+    await clock.sleep(clock.now() - started < early.forMs ? early.probeEveryMs : probeEveryMs);
   }
 }
 

@@ -33,11 +33,27 @@ beforeAll(async () => {
   lab = await raiseLab();
   folder = mkdtempSync(join(tmpdir(), 'bad-input-'));
   await must('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'stranger', '-f', join(folder, 'stranger')]);
-  await deployed(['genpwd']);
+  cpSync(lab.files.config, base(), { recursive: true });
+  writeService(base());
+  // The lab may be one that nothing was deployed on yet.
+  const filled = await run(process.execPath, [program, 'genpwd', '--configdir', base()]);
+  expect(filled.code, filled.stderr).toBe(0);
   before = await look();
 });
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const program = join(cloneRoot(), 'dist', 'cli', 'main.js');
+
+function base(): string {
+  return join(folder, 'base');
+}
+
+function writeService(config: string): void {
+  const service = join(config, 'services/echo/service.yml');
+  mkdirSync(dirname(service), { recursive: true });
+  writeFileSync(service, echo);
+}
 
 async function look() {
   const digest = 'find /etc/kolla -type f 2>/dev/null -exec sha256sum {} + | sort | sha256sum';
@@ -53,24 +69,18 @@ interface Changes {
 
 /** Runs the tool on copies of the lab's files, changed. */
 async function deployed(args: readonly string[], changes: Changes = {}): Promise<CommandResult & { seconds: number }> {
-  const [config, inventory, known] = ['config', 'inventory', 'known_hosts'].map((name) => join(folder, name));
-  rmSync(config ?? '', { recursive: true, force: true });
-  cpSync(lab.files.config, config ?? '', { recursive: true });
-  const service = join(config ?? '', 'services/echo/service.yml');
-  mkdirSync(dirname(service), { recursive: true });
-  writeFileSync(service, echo);
+  const [inventory, known] = [join(folder, 'inventory'), join(folder, 'known_hosts')];
   const same = (text: string): string => text;
-  writeFileSync(inventory ?? '', (changes.inventory ?? same)(readFileSync(lab.files.inventory, 'utf8')));
-  writeFileSync(known ?? '', (changes.knownHosts ?? same)(readFileSync(lab.files.knownHosts, 'utf8')));
+  writeFileSync(inventory, (changes.inventory ?? same)(readFileSync(lab.files.inventory, 'utf8')));
+  writeFileSync(known, (changes.knownHosts ?? same)(readFileSync(lab.files.knownHosts, 'utf8')));
   const env = {
-    KOLLA_CONFIG_PATH: config ?? '',
-    DEPLOY_INVENTORY: inventory ?? '',
-    DEPLOY_KNOWN_HOSTS: known ?? '',
+    KOLLA_CONFIG_PATH: base(),
+    DEPLOY_INVENTORY: inventory,
+    DEPLOY_KNOWN_HOSTS: known,
     ...(changes.home === undefined ? {} : { HOME: changes.home }),
   };
   const started = performance.now();
-  const main = join(cloneRoot(), 'dist', 'cli', 'main.js');
-  const result = await run(process.execPath, [main, ...args], { env, timeoutMs: 120_000 });
+  const result = await run(process.execPath, [program, ...args], { env, timeoutMs: 120_000 });
   return { ...result, seconds: (performance.now() - started) / 1000 };
 }
 
@@ -166,13 +176,14 @@ const cases: readonly Case[] = [
   {
     of: 'a tag the registry does not have',
     args: [...plan, '-e', 'echo_tag=nosuch'],
-    says: ['error: there is no tag nosuch of lab/debian in the registry', 'known tags: bookworm, trixie'],
+    says: ['error: there is no tag nosuch of lab/debian in the registry', 'known tags: '],
     errors: 1,
   },
   {
     of: 'a port that is taken',
     args: ['deploy', ...own, '-e', 'echo_port=22'],
-    says: ['node1', 'port 22 on 172.31.77.1', 'is already taken; echo needs it', "ss -lntp 'sport = 22'"],
+    says: ['error: node1, node2, node3: port 22 is already taken; echo needs it', "ss -lntp 'sport = 22'"],
+    errors: 1,
   },
   {
     of: 'a port that is taken, a tag that is missing: both at once',
@@ -243,8 +254,8 @@ async function refused(
 }
 
 function secrets(): string[] {
-  const text = readFileSync(join(folder, 'config', 'passwords.yml'), 'utf8');
-  return [...text.matchAll(/^\w+: (\S{8,})$/gm)].map(([, value = '']) => value);
+  const text = readFileSync(join(base(), 'passwords.yml'), 'utf8');
+  return [...text.matchAll(/^\w+: "?([^"\s]{8,})"?$/gm)].map(([, value = '']) => value);
 }
 
 describe('the ssh configuration of the operator', () => {

@@ -1,9 +1,7 @@
 import { closure } from '../graph/dag.ts';
 import type { SelectedService } from '../graph/select.ts';
-import { hashOf } from '../hash.ts';
 import { type Diagnostic, type Result, resultOf } from '../model/diagnostic.ts';
 import type { HostName } from '../model/node.ts';
-import { isSecret } from '../model/secret.ts';
 import { unusedOverrides } from '../render/overrides.ts';
 import type { ContainerDefinition } from '../schema/service.ts';
 import type { LoadedService } from '../schema/service-file.ts';
@@ -11,15 +9,9 @@ import { FieldReader } from './evaluate.ts';
 import { filesOf, localsOf, overrideFile } from './files.ts';
 import { backendName, type FragmentReceiver, fragmentPath, fragmentReceiver, fragmentsOf } from './fragments.ts';
 import { type Building, configDirectory, containerKey, type DesiredInput, placesOf } from './input.ts';
-import type {
-  BalancedServer,
-  Desired,
-  DesiredContainer,
-  DesiredFragment,
-  DesiredOneShot,
-  DesiredService,
-  ImagelessSpec,
-} from './model.ts';
+import type { BalancedServer, Desired, DesiredContainer, DesiredFragment, DesiredService } from './model.ts';
+import { buildOneShots } from './one-shots.ts';
+import { specHashOf, specOf } from './spec.ts';
 import { databaseWish, identityWish, messagingWish } from './wishes.ts';
 
 /**
@@ -173,100 +165,6 @@ function serversOf(container: ContainerDefinition, server: string): BalancedServ
   return Object.entries(container.loadbalancer)
     .filter(([, entry]) => !entry.active_passive)
     .map(([name]) => ({ backend: backendName(name), server }));
-}
-
-function specOf(service: LoadedService, name: string, reader: FieldReader): ImagelessSpec {
-  const container = service.definition.containers[name];
-  if (container === undefined) throw new Error(`${name} is not a container of ${service.definition.service}`);
-  const at = (...path: (string | number)[]) => ['containers', name, ...path];
-  const extra = reader.variable('default_extra_volumes');
-  const environment = Object.entries(container.environment).map(
-    ([key, value]) => [key, reader.guarded(value, at('environment', key))] as const,
-  );
-  const health = container.healthcheck;
-  const dimensions = container.dimensions === undefined ? {} : reader.value(container.dimensions, at('dimensions'));
-  return {
-    name,
-    environment: {
-      KOLLA_CONFIG_STRATEGY: 'COPY_ALWAYS',
-      KOLLA_SERVICE_NAME: containerKey(name),
-      ...Object.fromEntries(environment),
-    },
-    volumes: [
-      `${configDirectory(name)}:/var/lib/kolla/config_files/:ro`,
-      ...(container.logs ? ['kolla_logs:/var/log/kolla/'] : []),
-      ...(Array.isArray(extra) ? extra.map(String) : []),
-      ...container.volumes.map((volume, i) => reader.text(volume, at('volumes', i))),
-    ].filter((volume) => volume !== ''),
-    privileged: container.privileged,
-    capAdd: container.cap_add,
-    pidMode: container.pid_mode,
-    ipcMode: container.ipc_mode,
-    healthcheck: health && {
-      test: reader.text(health.test, at('healthcheck', 'test')),
-      interval: health.interval,
-      timeout: health.timeout,
-      retries: health.retries,
-      startPeriod: health.start_period,
-    },
-    dimensions: isRecord(dimensions) ? dimensions : {},
-    restart: 'unless-stopped',
-  };
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
-}
-
-/** Secrets count into the hash; the hash shows none of them. */
-function specHashOf(spec: ImagelessSpec, extra: string): string {
-  const environment = Object.entries(spec.environment).map(([key, value]) => [
-    key,
-    isSecret(value) ? value.reveal() : value,
-  ]);
-  return hashOf({ ...spec, environment, extra });
-}
-
-function buildOneShots(
-  building: Building,
-  service: LoadedService,
-  containers: readonly DesiredContainer[],
-  groupHosts: ReadonlyMap<string, readonly HostName[]>,
-): ReadonlyMap<string, DesiredOneShot> {
-  const oneShots = new Map<string, DesiredOneShot>();
-  for (const [name, definition] of Object.entries(service.definition.one_shots)) {
-    const home = groupHosts.get(definition.container)?.[0];
-    const owner = containers.find((c) => c.name === definition.container && c.host === home);
-    if (owner === undefined) continue;
-    const reader = new FieldReader(
-      building.scope(owner.host),
-      service,
-      building.diagnostics,
-      building.secrets,
-      localsOf(owner.name),
-    );
-    const environment = Object.entries(definition.environment).map(
-      ([key, value]) => [key, reader.guarded(value, ['one_shots', name, 'environment', key])] as const,
-    );
-    const spec: ImagelessSpec = {
-      ...owner.spec,
-      name,
-      environment: { ...owner.spec.environment, ...Object.fromEntries(environment) },
-      healthcheck: undefined,
-      command: definition.command,
-      restart: 'no',
-    };
-    oneShots.set(name, {
-      name,
-      host: owner.host,
-      service: service.definition.service,
-      container: owner.name,
-      spec,
-      definition,
-      contentHash: specHashOf(spec, ''),
-    });
-  }
-  return oneShots;
 }
 
 /** A selected load balancer carries the selected services' entries among its own files. */

@@ -3,8 +3,9 @@ import type { HostName } from '../model/node.ts';
 import { Secret } from '../model/secret.ts';
 import type { LoadedService } from '../schema/service-file.ts';
 import type { YamlPath } from '../schema/yaml.ts';
+import { culpritOf } from '../site/culprit.ts';
 import { VariableError } from '../site/variable-error.ts';
-import { culpritOf, type Scope } from '../site/variables.ts';
+import type { Scope } from '../site/variables.ts';
 
 /** Evaluates fields of one service's definition for one host and collects what is wrong with them. */
 export class FieldReader {

@@ -1,4 +1,4 @@
-import { type Diagnostic, error, type Result, resultOf } from '../model/diagnostic.ts';
+import { type Diagnostic, error, type Result, resultOf, warning } from '../model/diagnostic.ts';
 import type { ContainerName } from '../model/node.ts';
 import { didYouMean } from '../model/suggest.ts';
 import type { ServiceDefinition } from '../schema/service.ts';
@@ -76,6 +76,17 @@ function selectService(
   }
   if (!whole && containers.size === 0) return undefined;
   return { service: definition.service, whole, containers };
+}
+
+/** A selected service that needs one which is switched off: perhaps it is provided by other means, perhaps a slip. */
+export function requiredButDisabled(definition: ServiceDefinition, disabled: ReadonlySet<string>): Diagnostic[] {
+  return definition.requires
+    .filter((name) => disabled.has(name))
+    .map((name) =>
+      warning('required-but-disabled', `service ${definition.service} requires ${name}, which is not enabled`, {
+        hint: `set enable_${name.replaceAll('-', '_')}: yes in globals.yml, unless another installation provides it`,
+      }),
+    );
 }
 
 function unknownTags(

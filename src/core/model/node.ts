@@ -100,7 +100,14 @@ export interface ObservedNode {
   /** Only when asked for. */
   readonly images?: readonly ObservedImage[] | undefined;
   /** Only when asked for: listening TCP sockets. */
-  readonly listening?: readonly { readonly address: string; readonly port: number }[] | undefined;
+  readonly listening?: readonly ListeningSocket[] | undefined;
+}
+
+export interface ListeningSocket {
+  readonly address: string;
+  readonly port: number;
+  /** Id of the container whose process listens, another text for a process of the node; undefined when not known. */
+  readonly owner?: string | undefined;
 }
 
 export interface ObservedImage {

@@ -53,17 +53,18 @@ function takenPorts(desired: Desired, observed: Observed): Diagnostic[] {
     .flatMap((service) => service.containers)
     .flatMap((container) => {
       const node = observed.get(container.host);
-      // Ours, or the one it replaces, holds its ports rightly.
-      if (node === undefined || node.containers.some((c) => c.name === container.name && c.state === 'running'))
-        return [];
-      return container.ports
-        .filter(({ address, port }) => node.listening?.some((l) => l.port === port && overlaps(l.address, address)))
-        .map(({ address, port }) =>
-          error('port-taken', `port ${port} on ${address} is already taken; ${container.name} needs it`, {
-            host: container.host,
-            hint: `see who listens: ss -lntp 'sport = ${port}'`,
-          }),
-        );
+      if (node === undefined) return [];
+      const running = node.containers.find((c) => c.name === container.name && c.state === 'running');
+      // Ours, or the one it replaces, holds its ports rightly; who cannot be seen is taken for ours then.
+      const foreign = node.listening?.filter(({ owner = running?.id }) => !running || owner !== running.id) ?? [];
+      return container.ports.flatMap(({ address, port }) => {
+        const taken = foreign.find((l) => l.port === port && overlaps(l.address, address));
+        if (taken === undefined) return [];
+        const by = node.containers.find(({ id }) => id === taken.owner)?.name;
+        const message = `port ${port} is already taken${by === undefined ? '' : ` by ${by}`}; ${container.name} needs it`;
+        const hint = `see who listens: ss -lntp 'sport = ${port}'`;
+        return [error('port-taken', message, { host: container.host, hint })];
+      });
     });
 }
 

@@ -1,6 +1,7 @@
 import { error, type SourceSpan } from '../model/diagnostic.ts';
 import type { HostName } from '../model/node.ts';
 import { didYouMean } from '../model/suggest.ts';
+import { culpritOf } from './culprit.ts';
 import { evaluateTemplate } from './evaluate.ts';
 import type { Inventory } from './inventory.ts';
 import { createEngine, type Engine } from './jinja-engine.ts';
@@ -262,23 +263,6 @@ function magicOf(source: VariableSource, host: HostName): Readonly<Record<string
     group_names: () => [...(inventory.hosts.get(host)?.groups ?? [])].filter((name) => name !== 'all').sort(),
     groups: () => Object.fromEntries([...inventory.groups.values()].map(({ name, hosts }) => [name, hosts])),
   };
-}
-
-/**
- * Who is to blame for a wrong value: when a text is `{{ name }}` and nothing else, that variable and the place where it
- * is set say more than the text's own; followed through variables that only hand on another.
- */
-export function culpritOf(scope: Pick<Scope, 'origin'>, text: unknown): { name?: string; at?: SourceSpan | undefined } {
-  let found: { name?: string; at?: SourceSpan | undefined } = {};
-  let value = text;
-  for (let steps = 0; steps < 20; steps++) {
-    const name = typeof value === 'string' ? /^\s*\{\{\s*([A-Za-z_]\w*)\s*\}\}\s*$/.exec(value)?.[1] : undefined;
-    const origin = name === undefined ? undefined : scope.origin(name);
-    if (name === undefined || origin === undefined) return found;
-    found = { name, at: origin.at };
-    value = origin.layers.at(-1)?.value;
-  }
-  return found;
 }
 
 function spanOf(place: Place): SourceSpan {

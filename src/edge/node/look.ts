@@ -1,4 +1,4 @@
-import type { ObservedFile, ObservedNode } from '../../core/model/node.ts';
+import type { ListeningSocket, ObservedFile, ObservedNode } from '../../core/model/node.ts';
 
 /** The part of an observed node that a command finds out; the engine tells the rest. */
 export type Look = Pick<ObservedNode, 'hostname' | 'files' | 'markers' | 'addresses' | 'processors' | 'memoryMb'> & {
@@ -14,6 +14,16 @@ export const lookScript = `exec 2>/dev/null
 LC_ALL=C; export LC_ALL
 section() { printf '@%s\\0' "$1"; }
 text() { printf '=%s\\0' "$1"; }
+owners() {
+  find /proc/[0-9]*/fd -maxdepth 1 -lname 'socket:*' -printf '%p %l\\n' | awk '
+    FILENAME != "-" { if ($4 == "0A") wanted["socket:[" $10 "]"] = 1; next }
+    $2 in wanted { split($1, path, "/"); print path[3], $2; delete wanted[$2] }' /proc/net/tcp /proc/net/tcp6 - |
+  while read -r pid socket; do
+    group=
+    while read -r line; do [ \${#line} -gt \${#group} ] && group=$line; done <"/proc/$pid/cgroup"
+    printf '%s %s\\n' "$socket" "$group"
+  done
+}
 printf '\\0'
 section hostname; text "$(hostname -s || uname -n)"
 section processors; text "$(nproc || grep -c ^processor /proc/cpuinfo)"
@@ -26,7 +36,8 @@ if cd "$1"; then
   section digests; find . -path ./.deploy -prune -o -type f -exec sha256sum -z -- {} +
   if cd .deploy/markers; then section markers; text "$(grep -rH '' .)"; fi
 fi
-if [ "$2" = yes ]; then section listening; text "$(cat /proc/net/tcp /proc/net/tcp6)"; fi
+if [ "$2" = yes ]; then section listening; text "$(cat /proc/net/tcp /proc/net/tcp6)"
+  section owners; text "$(owners)"; fi
 section done
 `;
 
@@ -114,13 +125,26 @@ function socketAddress(hex: string): string {
   return bytes.length === 4 ? bytes.map((b) => Number.parseInt(b, 16)).join('.') : ipv6(bytes.join('').toLowerCase());
 }
 
-/** Listening TCP sockets from /proc/net/tcp and tcp6: state 0A. */
-export function parseListening(text: string): { address: string; port: number }[] {
-  const found = [...text.matchAll(/^\s*\d+: ([0-9A-F]+):([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} 0A /gm)];
-  return found.map((match) => ({
-    address: socketAddress(match[1] ?? ''),
-    port: Number.parseInt(match[2] ?? '0', 16),
-  }));
+/**
+ * Listening TCP sockets from /proc/net/tcp and tcp6: state 0A. `owners` has a line for each socket whose process could
+ * be seen: its inode and the longest of the process's control groups, which ends in the container's id.
+ */
+export function parseListening(text: string, owners = ''): ListeningSocket[] {
+  const byInode = new Map(
+    [...owners.matchAll(/^socket:\[(\d+)\] (.*)$/gm)].map(([, inode, group = '']) => [
+      inode,
+      [...group.matchAll(/[0-9a-f]{64}/g)].at(-1)?.[0] ?? 'node',
+    ]),
+  );
+  const sockets = /^\s*\d+: ([0-9A-F]+):([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} 0A (?:\S+\s+){5}(\d+)/gm;
+  return [...text.matchAll(sockets)].map(([, address = '', port = '0', inode]) => {
+    const owner = byInode.get(inode);
+    return {
+      address: socketAddress(address),
+      port: Number.parseInt(port, 16),
+      ...(owner === undefined ? {} : { owner }),
+    };
+  });
 }
 
 /** Reads the output of `lookScript`; undefined when it was cut short. */
@@ -134,6 +158,6 @@ export function parseLook(output: Buffer, root: string): Look | undefined {
     addresses: parseAddresses(textOf(all, 'addresses'), textOf(all, 'routes')),
     files: files(all, root),
     markers: markers(textOf(all, 'markers')),
-    listening: parseListening(textOf(all, 'listening')),
+    listening: parseListening(textOf(all, 'listening'), textOf(all, 'owners')),
   };
 }

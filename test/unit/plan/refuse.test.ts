@@ -147,6 +147,25 @@ describe('prechecks', () => {
     ]);
   });
 
+  it('find a port that something else has taken where ours runs too, as far as they can see who listens', () => {
+    const listening = (owner: string | undefined) =>
+      new Map(
+        [...observe(copyOf(deployed))].map(([host, node]) => {
+          const of = owner === 'rabbitmq' ? node.containers.find(({ name }) => name === owner)?.id : owner;
+          return [host, { ...node, listening: [{ address: '0.0.0.0', port: 11211, owner: of }] }];
+        }),
+      );
+    const own = observe(copyOf(deployed))
+      .get('node1')
+      ?.containers.find(({ name }) => name === 'memcached')?.id;
+    const messages = (owner: string | undefined) =>
+      site.plan('deploy', listening(owner)).diagnostics.map(({ host, message }) => `${host}: ${message}`);
+    expect(messages('node')).toContain('node1: port 11211 is already taken; memcached needs it');
+    expect(messages('rabbitmq')).toContain('node2: port 11211 is already taken by rabbitmq; memcached needs it');
+    expect(messages(own).filter((text) => text.startsWith('node1'))).toEqual([]);
+    expect(messages(undefined)).toEqual([]);
+  });
+
   it('do not mind that our own containers listen', () => {
     const world = copyOf(deployed);
     world.nodes.get('node2')?.listening.push({ address: '0.0.0.0', port: 5672 });

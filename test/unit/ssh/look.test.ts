@@ -68,14 +68,16 @@ fe800000000000003ca533fffee75753 29 40 20 80 eth0
 describe('parseListening', () => {
   it('reads addresses in the kernel’s byte order and only listening sockets', () => {
     const text = `  sl  local_address rem_address   st
-   0: 0100007F:6830 00000000:0000 0A 00000000:00000000
+   0: 0100007F:6830 00000000:0000 0A 00000000:00000000 00:00000000 00000000   103        0 171 1 000 100 0 0 10 0
    1: 0100007F:6831 0100007F:1F90 01 00000000:00000000
-   0: 00000000000000000000000000000000:0016 00000000000000000000000000000000:0000 0A 0
-   1: 0000000000000000FFFF00000100007F:0050 00000000000000000000000000000000:0000 0A 0
+   0: 00000000000000000000000000000000:0016 00000000000000000000000000000000:0000 0A 0:0 0:0 0 0 0 172 1 0
+   1: 0000000000000000FFFF00000100007F:0050 00000000000000000000000000000000:0000 0A 0:0 0:0 0 0 0 173 1 0
 `;
-    expect(parseListening(text)).toEqual([
-      { address: '127.0.0.1', port: 26672 },
-      { address: '::', port: 22 },
+    const id = 'c0ffee00'.repeat(8);
+    const owners = `socket:[171] 2:cpu:/docker/${'0'.repeat(64)}/docker/${id}\nsocket:[172] 0::/init.scope\n`;
+    expect(parseListening(text, owners)).toEqual([
+      { address: '127.0.0.1', port: 26672, owner: id },
+      { address: '::', port: 22, owner: 'node' },
       { address: '::ffff:7f00:1', port: 80 },
     ]);
   });
