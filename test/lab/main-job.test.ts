@@ -101,12 +101,16 @@ describe('the main job', () => {
     expect(left.stdout.trim().split('\n')).toEqual(['config.json', 'heat-api-uwsgi.ini', 'heat.conf', '0']);
   });
 
-  it('reloads the load balancer for a changed fragment; the VIP and every process stay', async () => {
+  it('reloads the load balancer for a changed setting; every process stays', async () => {
     const before = await allContainers();
-    await nodeExec('node1', 'echo "# old" > /etc/kolla/haproxy/services.d/heat-api.cfg');
-    const healed = await mustDeploy(state, 'reconfigure', '--tags', 'heat', '--yes');
-    expect(healed.stdout).toContain('reload haproxy');
-    expect(changedContainers(before, await allContainers())).toEqual([]);
+    for (const timeout of ['2m', '1m']) {
+      const args = ['--tags', 'loadbalancer', '-e', `haproxy_client_timeout=${timeout}`, '--yes'];
+      const changed = await mustDeploy(state, 'reconfigure', ...args);
+      expect(changed.stdout).toContain('reload haproxy');
+      const inside = await inContainer('node3', 'haproxy', 'grep "timeout client" /etc/haproxy/haproxy.cfg');
+      expect(inside.trim()).toBe(`timeout client ${timeout}`);
+      expect(changedContainers(before, await allContainers())).toEqual([]);
+    }
   });
 
   it('adds a service that is only data, and takes it away again', async () => {

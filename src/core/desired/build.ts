@@ -155,16 +155,18 @@ function buildContainer(
     files,
     rollout: container.rollout,
     reload: container.reload,
-    servers: serversOf(container, reader.variableText('node_hostname')),
+    servers: serversOf(name, container, reader),
     ports: container.ports.map((port, i) => ({ address, port: reader.integer(port, at('ports', i)) })),
   };
 }
 
 /** Active/passive backends fail over by themselves; draining their one active server would end every session. */
-function serversOf(container: ContainerDefinition, server: string): BalancedServer[] {
+function serversOf(name: string, container: ContainerDefinition, reader: FieldReader): BalancedServer[] {
+  const server = reader.variableText('node_hostname');
   return Object.entries(container.loadbalancer)
     .filter(([, entry]) => !entry.active_passive)
-    .map(([name]) => ({ backend: backendName(name), server }));
+    .filter(([entry, { enabled }]) => reader.boolean(enabled, ['containers', name, 'loadbalancer', entry, 'enabled']))
+    .map(([entry]) => ({ backend: backendName(entry), server }));
 }
 
 /** A selected load balancer carries the selected services' entries among its own files. */

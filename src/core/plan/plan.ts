@@ -104,7 +104,7 @@ function planContainer(
     if (change.verdict.kind === 'same') {
       writeFiles(context.plan, change, needs, 'changed on the node');
       removeOld(context.plan, change, needs);
-      undrainLeft(context.plan, change, balancersOf(context), needs);
+      undrainLeft(context.plan, change, balancersOf(context, service), needs);
     } else if (change.verdict.kind === 'reload') {
       done.push(...reload(context, change, needs));
       removeOld(context.plan, change, needs);
@@ -125,18 +125,23 @@ function planContainer(
     changes: rollout,
     groupHosts,
     needs,
-    balancers: balancersOf(context),
+    balancers: balancersOf(context, service),
+    whole: service.whole,
     keys: wish ? { wish, running } : undefined,
   };
   if (first.container.rollout.strategy === 'galera') return [...done, ...planGalera(context, service, input)];
   return [...done, ...strategies[first.container.rollout.strategy](context.plan, input)];
 }
 
-/** Only a load balancer that runs can be told anything; one that does not has nothing to drain. */
-function balancersOf(context: Context): Balancers {
-  return context.desired.balancers.filter(({ host, container }) =>
-    nodeOf(context, host)?.containers.some((c) => c.name === container && c.state === 'running'),
-  );
+/** Only a load balancer that runs can be told anything: now, or because the service waits for it in this plan. */
+function balancersOf({ desired, observed }: Context, service: DesiredService): Balancers {
+  return desired.balancers.filter(({ host, container }) => {
+    const awaited = desired.services.some(
+      (other) =>
+        service.requires.includes(other.name) && other.containers.some((c) => c.name === container && c.host === host),
+    );
+    return awaited || observed.get(host)?.containers.some((c) => c.name === container && c.state === 'running');
+  });
 }
 
 const strategies: Readonly<Record<'rolling' | 'together' | 'rabbitmq', Strategy>> = { rolling, together, rabbitmq };

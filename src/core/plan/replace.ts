@@ -203,18 +203,13 @@ export function drain(plan: PlanBuilder, change: Change, balancers: Balancers, n
   return drainStep(plan, 'drain', change, balancers, needs, 'lets its sessions end before it stops');
 }
 
-/** Puts it back: after its own drain, or after one that an interrupted run has left. */
+/**
+ * Puts it back after its own drain. A replica that did not serve before is announced too: load balancers would need
+ * several checks to find out what has just been seen.
+ */
 export function undrain(plan: PlanBuilder, change: Change, balancers: Balancers, needs: readonly StepId[]): StepId[] {
-  const left = change.node.markers[drainMarker(change).key] !== undefined;
-  if (!isServing(change) && !left) return [];
-  return drainStep(
-    plan,
-    'undrain',
-    change,
-    balancers,
-    needs,
-    left ? 'left drained by an interrupted run' : 'serves again',
-  );
+  const reason = isServing(change) ? 'serves again' : 'serves from now on';
+  return drainStep(plan, 'undrain', change, balancers, needs, reason);
 }
 
 /** A replica that is as wanted but was left drained. */
@@ -224,6 +219,6 @@ export function undrainLeft(
   balancers: Balancers,
   needs: readonly StepId[],
 ): StepId[] {
-  const left = change.node.markers[drainMarker(change).key] !== undefined;
-  return left ? undrain(plan, change, balancers, needs) : [];
+  if (change.node.markers[drainMarker(change).key] === undefined) return [];
+  return drainStep(plan, 'undrain', change, balancers, needs, 'left drained by an interrupted run');
 }

@@ -25,6 +25,8 @@ export interface RolloutInput {
   readonly needs: readonly StepId[];
   /** Load balancers that are running; a replica is drained there before it is stopped. */
   readonly balancers: Balancers;
+  /** The whole service is selected, so its load balancer entries are there. */
+  readonly whole: boolean;
   readonly keys?: { readonly wish: SharedKeysWish; readonly running: readonly HostName[] } | undefined;
 }
 
@@ -61,7 +63,7 @@ function inBatches(plan: PlanBuilder, input: RolloutInput, size: number): StepId
 
 function replaceOne(
   plan: PlanBuilder,
-  { site, balancers }: Pick<RolloutInput, 'site' | 'balancers'>,
+  { site, balancers, whole }: Pick<RolloutInput, 'site' | 'balancers' | 'whole'>,
   change: Change,
   waits: Waits,
   preparedAlready?: readonly StepId[],
@@ -72,7 +74,8 @@ function replaceOne(
   const needs = [...ready, ...stopped, ...(waits.beforeStart ?? [])];
   const started = startNew(plan, change, needs, waits.marker);
   const healthy = started.slice(-1);
-  const [serving = ''] = [...undrain(plan, change, balancers, healthy), ...healthy];
+  const known = whole || isServing(change) ? balancers : [];
+  const [serving = ''] = [...undrain(plan, change, known, healthy), ...healthy];
   const removed = removeOld(plan, change, [serving]);
   return { serving, all: [serving, ...removed] };
 }

@@ -193,6 +193,7 @@ describe('what is found on the nodes', () => {
       ['create', 'node1'],
       ['start', 'node1'],
       ['healthy', 'node1'],
+      ['undrain', 'node1'],
     ]);
   });
 

@@ -47,7 +47,7 @@ describe('stop', () => {
     await carryOut(teardown('stop', world, { tags: ['magnum'] }), world);
     expect(world.running('magnum_api')).toEqual([]);
     const back = await change(site, world, 'deploy', { tags: ['magnum'] });
-    expect(new Set(back.steps.map((s) => s.kind))).toEqual(new Set(['start', 'healthy']));
+    expect(new Set(back.steps.map((s) => s.kind))).toEqual(new Set(['start', 'healthy', 'undrain']));
     expect(stateOf(world)).toEqual(stateOf(deployed));
   });
 });
