@@ -24,7 +24,7 @@ async function isUsed(node: string): Promise<boolean> {
     node,
     'sh',
     '-c',
-    'docker ps -aq; docker volume ls -q; ls -A /etc/kolla 2>/dev/null',
+    'docker ps -aq; docker volume ls -q; ls -A /etc/kolla 2>/dev/null || true',
   ]);
   return found.trim() !== '';
 }
