@@ -94,6 +94,7 @@ function buildService(
     name: definition.service,
     requires: [...definition.requires, ...definition.after],
     whole: selected.whole,
+    home: [...groupHosts.values()].flat()[0],
     phases: definition.phases,
     containers,
     groupHosts,

@@ -127,6 +127,8 @@ export interface DesiredService {
   readonly name: string;
   readonly requires: readonly string[];
   readonly whole: boolean;
+  /** First host of its group, where what concerns the whole service is done and recorded; perhaps not selected. */
+  readonly home?: HostName | undefined;
   readonly phases: readonly Phase[];
   /** In inventory order of their hosts. */
   readonly containers: readonly DesiredContainer[];

@@ -1,6 +1,6 @@
-import type { DesiredService } from '../desired/model.ts';
+import type { Desired, DesiredService } from '../desired/model.ts';
 import { type Diagnostic, error } from '../model/diagnostic.ts';
-import { label } from '../model/node.ts';
+import { type HostName, label } from '../model/node.ts';
 import type { Observed } from './policy.ts';
 import type { Change } from './replace.ts';
 
@@ -34,4 +34,17 @@ export function checkLimit(
 function changesImage({ container, image, node }: Change): boolean {
   const running = node.containers.find((c) => c.name === container.name);
   return running !== undefined && running.labels[label.imageDigest] !== image.digest;
+}
+
+/** One sentence for each host that a limit leaves out although something of selected services is recorded there. */
+export function leftOutHomes(desired: Desired, observed: Observed): string[] {
+  const services = new Map<HostName, string[]>();
+  for (const { name, home, whole, migrating } of desired.services) {
+    if (home === undefined || !whole || migrating.size === 0 || observed.has(home)) continue;
+    services.set(home, [...(services.get(home) ?? []), name]);
+  }
+  return [...services].map(
+    ([home, names]) =>
+      `${home} is left out: databases, Keystone records and migrations of ${names.join(', ')} are recorded there and not looked at`,
+  );
 }

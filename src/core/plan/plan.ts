@@ -5,7 +5,7 @@ import type { Phase } from '../schema/service.ts';
 import { compareFiles, judgeContainer } from './compare.ts';
 import { type Context, imageFor, keptFragments, nodeOf, type PlanInput, pullFor, wantedImage } from './context.ts';
 import { planFragments } from './fragments.ts';
-import { checkLimit } from './limits.ts';
+import { checkLimit, leftOutHomes } from './limits.ts';
 import { planOneShot } from './one-shot.ts';
 import { isDeployed, verbPolicy } from './policy.ts';
 import { planRegistration } from './registration.ts';
@@ -35,6 +35,7 @@ export function makePlan(input: PlanInput): Result<Plan> {
 
 function planServices(context: Context): void {
   const { desired, observed, plan, verb } = context;
+  plan.notices.push(...leftOutHomes(desired, observed));
   const fragments = planFragments(plan, desired, observed);
   const doneOf = new Map<string, readonly StepId[]>();
   for (const service of desired.services) {

@@ -30,7 +30,7 @@ export async function magnumSchema(lab: Lab): Promise<string> {
   const query = 'select version_num from magnum.alembic_version';
   const result = await nodeExec(
     'node1',
-    `docker exec -i -e MYSQL_PWD mariadb sh -c 'mariadb -N -h 172.31.77.11 -u root -p"$(cat)" -e "${query}"'`,
+    `docker exec -i mariadb sh -c 'MYSQL_PWD="$(cat)" mariadb -N -h 172.31.77.11 -u root -e "${query}"'`,
     { input: password(lab, 'database_password') },
   );
   if (result.code !== 0) throw new Error(`schema of magnum: ${result.stderr}`);

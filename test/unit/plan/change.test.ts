@@ -296,3 +296,13 @@ describe('a part of the site', () => {
     expect(touched(plan).filter((name) => !name.includes('__'))).toEqual(expected);
   });
 });
+
+describe('a host left out by a limit', () => {
+  it('is named when something of a selected service is recorded there', () => {
+    const plan = planOn(deployed, 'reconfigure', { tags: ['heat', 'memcached'], limit: 'node3' });
+    expect(plan.notices).toEqual([
+      'node1 is left out: databases, Keystone records and migrations of heat are recorded there and not looked at',
+    ]);
+    expect(planOn(deployed, 'reconfigure', { tags: ['memcached'], limit: 'node3' }).notices).toEqual([]);
+  });
+});
