@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SelectionOptions } from '../../src/cli/options.ts';
 import { type LoadedSite, programDirectory, selectTarget, type Target } from '../../src/cli/site.ts';
@@ -33,6 +33,7 @@ const shipped = {
 
 function templatesOf(service: string): (readonly [string, { text: string; file: string }])[] {
   const folder = join(servicesDirectory, service, 'templates');
+  if (!existsSync(folder)) return [];
   return readdirSync(folder).map((name) => {
     const file = join(folder, name);
     return [`${service}/${name}`, { text: readFileSync(file, 'utf8'), file }] as const;

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { buildDesired } from '../../../src/core/desired/build.ts';
 import type { Desired, DesiredContainer } from '../../../src/core/desired/model.ts';
@@ -24,7 +24,8 @@ export const serviceNames = readdirSync(`${repository}services`, { withFileTypes
   .sort();
 
 export function templateNames(service: string): string[] {
-  return readdirSync(`${repository}services/${service}/templates`).sort();
+  const folder = `${repository}services/${service}/templates`;
+  return existsSync(folder) ? readdirSync(folder).sort() : [];
 }
 
 export function must<T>(result: Result<T>): T {
