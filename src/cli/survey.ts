@@ -5,6 +5,7 @@ import { makePlan } from '../core/plan/plan.ts';
 import { type ChangeVerb, imagesToResolve, type Observed } from '../core/plan/policy.ts';
 import { type HostClaim, precheck } from '../core/plan/prechecks.ts';
 import { requiredServices } from '../core/plan/required.ts';
+import type { RolloutLimits } from '../core/plan/rollout-limits.ts';
 import type { Plan } from '../core/plan/steps.ts';
 import type { OpenNode } from '../edge/node/node.ts';
 import { closeAll, observeAll, openNodes } from './nodes.ts';
@@ -23,6 +24,7 @@ export interface Survey {
   readonly nodes: ReadonlyMap<HostName, OpenNode>;
   /** Tags this run has resolved. Each is asked for once, so that a tag that moves meanwhile does not split the nodes. */
   readonly digests: Map<string, string>;
+  readonly limits: RolloutLimits;
 }
 
 /** Loads, selects, renders and looks. Nothing is connected to before all input is known to be good; the caller closes. */
@@ -37,7 +39,7 @@ export async function takeSurvey(
   const nodes = await openNodes(loaded, target.hosts, options);
   try {
     const observed = await observeAll(nodes, want);
-    return { loaded, target, desired, observed, nodes, digests: new Map() };
+    return { loaded, target, desired, observed, nodes, digests: new Map(), limits: options.rollout };
   } catch (cause) {
     await closeAll(nodes);
     throw cause;
@@ -63,7 +65,7 @@ export async function planFor(
   output: Output,
   found: readonly Diagnostic[] = [],
 ): Promise<Plan> {
-  const { desired, observed } = survey;
+  const { desired, observed, limits } = survey;
   const problems = [...found];
   const digests = await digestsFor(verb, survey).catch((cause: unknown) => {
     if (!(cause instanceof DeployError)) throw cause;
@@ -75,7 +77,7 @@ export async function planFor(
     throw new DeployError([...problems, ...required], exitCode.nodeNotUsable);
   }
   output.diagnostics(problems);
-  return unwrap(makePlan({ verb, desired, observed, digests }), output, exitCode.nodeNotUsable);
+  return unwrap(makePlan({ verb, desired, observed, digests, limits }), output, exitCode.nodeNotUsable);
 }
 
 async function digestsFor(verb: ChangeVerb, survey: Survey): Promise<ReadonlyMap<string, string>> {

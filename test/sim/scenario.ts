@@ -60,6 +60,7 @@ function clientsOf(world: SimulatedWorld): ClientsPort {
     ensureMessaging: () => needs('rabbitmq'),
     setServers: async (_balancer, container) => void (await needs(container)),
     countSessions: async () => 0,
+    countOthers: async () => world.othersServing(),
   };
 }
 

@@ -12,6 +12,7 @@ import { imageName } from '../../src/core/model/node.ts';
 import { makePlan } from '../../src/core/plan/plan.ts';
 import { type ChangeVerb, imagesToResolve, type Observed } from '../../src/core/plan/policy.ts';
 import { precheck } from '../../src/core/plan/prechecks.ts';
+import type { RolloutLimits } from '../../src/core/plan/rollout-limits.ts';
 import type { Plan } from '../../src/core/plan/steps.ts';
 import { assembleSite } from '../../src/core/site/load.ts';
 
@@ -111,6 +112,7 @@ export class SimulatedSite {
     observed: Observed,
     choice: Choice = {},
     digest: (image: string) => string = digestOf,
+    limits: RolloutLimits = {},
   ): Result<Plan> {
     const { target, desired } = this.desired(choice);
     const seen = new Map([...observed].filter(([host]) => target.hosts.includes(host)));
@@ -119,7 +121,7 @@ export class SimulatedSite {
       if (found.some((d) => d.severity === 'error')) return failure(found);
     }
     const images = imagesToResolve(verb, desired, seen).map(imageName);
-    return makePlan({ verb, desired, observed: seen, digests: new Map(images.map((i) => [i, digest(i)])) });
+    return makePlan({ verb, desired, observed: seen, digests: new Map(images.map((i) => [i, digest(i)])), limits });
   }
 }
 
@@ -146,6 +148,7 @@ function optionsFor(choice: Choice): SelectionOptions {
     tags: choice.tags ?? [],
     skipTags: choice.skipTags ?? [],
     limit: choice.limit,
+    rollout: {},
   };
 }
 

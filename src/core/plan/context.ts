@@ -2,6 +2,7 @@ import type { Desired, DesiredContainer } from '../desired/model.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import { type HostName, imageName, type ObservedNode, type PinnedImage } from '../model/node.ts';
 import { type ChangeVerb, type Observed, runningImage, verbPolicy } from './policy.ts';
+import type { RolloutLimits } from './rollout-limits.ts';
 import type { PlanBuilder, StepId } from './steps.ts';
 
 export interface PlanInput {
@@ -10,6 +11,7 @@ export interface PlanInput {
   readonly observed: Observed;
   /** `repository:tag` → digest, for every image `imagesToResolve` named. */
   readonly digests: ReadonlyMap<string, string>;
+  readonly limits?: RolloutLimits | undefined;
 }
 
 export interface Context extends PlanInput {
