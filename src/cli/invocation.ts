@@ -1,10 +1,14 @@
 import type { ChangeOptions } from './options.ts';
+import type { Output } from './output.ts';
+import type { VerbOptions } from './verbs.ts';
 
 /** What the command line was parsed into; each command reads what it declares. */
 export interface Invocation {
   readonly name: string;
   readonly args: readonly string[];
   readonly options: Readonly<Record<string, unknown>>;
+  /** The process's one sink; a command makes none of its own. */
+  readonly output: Output;
 }
 
 function list(value: unknown): string[] {
@@ -25,4 +29,9 @@ export function changeOptions(options: Readonly<Record<string, unknown>>): Chang
     limit: typeof options.limit === 'string' ? options.limit : undefined,
     yes: options.yes === true || options.yesIReallyReallyMeanIt === true,
   };
+}
+
+/** What only some verbs take. */
+export function verbOptions(options: Readonly<Record<string, unknown>>): VerbOptions {
+  return { keepVolumes: options.keepVolumes === true };
 }

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { DeployError, type ExitCode, error, exitCode, formatDiagnostic } from '../core/model/diagnostic.ts';
+import { DeployError, type ExitCode, error, exitCode } from '../core/model/diagnostic.ts';
 import { VariableError } from '../core/site/variable-error.ts';
-import { condense } from '../report/diagnostics.ts';
 import { type CommandEntry, commands } from './commands/registry.ts';
+import { createOutput, type Output } from './output.ts';
 import { unknownCommand, usageError } from './usage-errors.ts';
 
 const exitCodes = `
@@ -65,7 +65,7 @@ const optionSets: Readonly<Record<CommandEntry['takes'][number], () => Option[]>
   destroy: () => [new Option('--keep-volumes', 'leave volumes (the data) where they are').default(false)],
 };
 
-function addCommand(program: Command, entry: CommandEntry, finish: (code: ExitCode) => void): void {
+function addCommand(program: Command, entry: CommandEntry, output: Output, finish: (code: ExitCode) => void): void {
   const command = program.command(entry.name).summary(entry.summary).description(entry.summary);
   if (entry.usage === 'VERB') command.argument('<verb>', 'pull, deploy, reconfigure, upgrade, stop or destroy');
   if (entry.usage?.startsWith('[PATTERN'))
@@ -74,11 +74,11 @@ function addCommand(program: Command, entry: CommandEntry, finish: (code: ExitCo
   command.addHelpText('after', `\nExamples:\n${entry.examples.map((e) => `  ${e}`).join('\n')}\n${exitCodes}`);
   command.action(async () => {
     const { run } = await entry.load();
-    finish(await run({ name: entry.name, args: command.args, options: command.opts() }));
+    finish(await run({ name: entry.name, args: command.args, options: command.opts(), output }));
   });
 }
 
-function buildProgram(finish: (code: ExitCode) => void): Command {
+function buildProgram(output: Output, finish: (code: ExitCode) => void): Command {
   const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   const version =
     typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : '';
@@ -91,7 +91,7 @@ function buildProgram(finish: (code: ExitCode) => void): Command {
     .exitOverride()
     // What commander says of an error is told in our own form by `report`.
     .configureOutput({ writeErr: (text) => process.stderr.write(text), outputError: () => undefined });
-  for (const entry of commands) addCommand(program, entry, finish);
+  for (const entry of commands) addCommand(program, entry, output, finish);
   for (const command of program.commands) command.exitOverride().showSuggestionAfterError(true);
   program.addHelpText(
     'after',
@@ -106,9 +106,9 @@ ${exitCodes}`,
 }
 
 /** Runs one command line and returns how to exit; prints every problem, never a stack trace of bad input. */
-export async function main(argv: readonly string[]): Promise<ExitCode> {
+export async function main(argv: readonly string[], output: Output = outputFor(argv)): Promise<ExitCode> {
   let code: ExitCode = exitCode.ok;
-  const program = buildProgram((result) => {
+  const program = buildProgram(output, (result) => {
     code = result;
   });
   try {
@@ -117,26 +117,34 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
     await program.parseAsync([...argv], { from: 'user' });
     return code;
   } catch (cause) {
-    return report(cause, argv);
+    return report(cause, argv, output);
   }
+}
+
+/** Known before the command line is understood: what is wrong with it is told in the form it asks for. */
+export function outputFor(argv: readonly string[]): Output {
+  return createOutput(argv.includes('--json'));
 }
 
 const names = commands.map(({ name }) => name);
 
-function report(cause: unknown, argv: readonly string[]): ExitCode {
+/** Tells what ended a command, in the operator's words when it is the operator's, and how to exit. */
+export function report(cause: unknown, argv: readonly string[], output: Output): ExitCode {
   if (cause instanceof CommanderError) {
     if (cause.exitCode === 0) return exitCode.ok;
     // Without any command the help has been shown, which says all there is to say.
-    return cause.code === 'commander.help' ? exitCode.badInput : report(usageError(cause, argv, names), argv);
+    return cause.code === 'commander.help' ? exitCode.badInput : report(usageError(cause, argv, names), argv, output);
   }
-  if (cause instanceof VariableError) return report(new DeployError([cause.diagnostic], exitCode.badInput), argv);
+  if (cause instanceof VariableError) {
+    return report(new DeployError([cause.diagnostic], exitCode.badInput), argv, output);
+  }
   if (cause instanceof DeployError) {
-    process.stderr.write(`${condense(cause.diagnostics).map(formatDiagnostic).join('\n')}\n`);
+    output.failure(cause.diagnostics, cause.exit);
     return cause.exit;
   }
   const text = cause instanceof Error ? cause.message : String(cause);
-  const bug = error('internal', text, { hint: 'this is a bug in deploy; DEPLOY_DEBUG=1 shows where' });
-  process.stderr.write(`${formatDiagnostic(bug)}\n`);
-  if (process.env.DEPLOY_DEBUG && cause instanceof Error) process.stderr.write(`${cause.stack}\n`);
+  const hint = 'this is a bug in deploy; DEPLOY_DEBUG=1 shows where';
+  output.failure([error('internal', text, { hint })], exitCode.failed);
+  if (process.env.DEPLOY_DEBUG && cause instanceof Error) output.note(String(cause.stack));
   return exitCode.failed;
 }

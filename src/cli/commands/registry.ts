@@ -90,7 +90,7 @@ export const commands: readonly CommandEntry[] = [
     mutating: true,
     takes: ['site', 'selection', 'yes'],
     examples: ['deploy stop --tags magnum'],
-    load: () => import('./teardown.ts'),
+    load: change,
   },
   {
     name: 'destroy',
@@ -98,7 +98,7 @@ export const commands: readonly CommandEntry[] = [
     mutating: true,
     takes: ['site', 'selection', 'yes', 'destroy'],
     examples: ['deploy destroy --tags magnum', 'deploy destroy --keep-volumes --yes-i-really-really-mean-it'],
-    load: () => import('./teardown.ts'),
+    load: change,
   },
   {
     name: 'genpwd',
