@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { DeployError, type ExitCode, error, exitCode } from '../core/model/diagnostic.ts';
 import { VariableError } from '../core/site/variable-error.ts';
 import { type CommandEntry, commands } from './commands/registry.ts';
 import { createOutput, type Output } from './output.ts';
 import { unknownCommand, usageError } from './usage-errors.ts';
+import { toolVersion } from './version.ts';
 
 const exitCodes = `
 Exit codes:
@@ -38,6 +38,9 @@ const optionSets: Readonly<Record<CommandEntry['takes'][number], () => Option[]>
     new Option('-e, --extra-vars <vars>', 'key=value, JSON or @file, repeatable; wins over everything')
       .argParser(collect)
       .default([]),
+    ...optionSets.run(),
+  ],
+  run: () => [
     new Option('--known-hosts <file>', 'known_hosts file, repeatable')
       .env('DEPLOY_KNOWN_HOSTS')
       .argParser(collect)
@@ -62,12 +65,14 @@ const optionSets: Readonly<Record<CommandEntry['takes'][number], () => Option[]>
     new Option('--nocache', 'build without the layer cache').default(false),
     new Option('--list', 'show what would be built, and stop').default(false),
   ],
+  out: () => [new Option('--out <file>', 'also save the plan, for deploy apply; 0600, without secrets')],
   destroy: () => [new Option('--keep-volumes', 'leave volumes (the data) where they are').default(false)],
 };
 
 function addCommand(program: Command, entry: CommandEntry, output: Output, finish: (code: ExitCode) => void): void {
   const command = program.command(entry.name).summary(entry.summary).description(entry.summary);
   if (entry.usage === 'VERB') command.argument('<verb>', 'pull, deploy, reconfigure, upgrade, stop or destroy');
+  if (entry.usage === 'FILE') command.argument('<file>', 'a plan saved by deploy plan VERB --out FILE');
   if (entry.usage?.startsWith('[PATTERN'))
     command.argument('[patterns...]', 'services, images, globs or /regular expressions/');
   for (const set of entry.takes) for (const option of optionSets[set]()) command.addOption(option);
@@ -79,14 +84,11 @@ function addCommand(program: Command, entry: CommandEntry, output: Output, finis
 }
 
 function buildProgram(output: Output, finish: (code: ExitCode) => void): Command {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  const version =
-    typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : '';
   const program = new Command('deploy')
     .description(
       'Deploys and upgrades OpenStack services on plain Docker nodes over SSH: plans first, then changes only what differs.',
     )
-    .version(version)
+    .version(toolVersion())
     .showSuggestionAfterError(true)
     .exitOverride()
     // What commander says of an error is told in our own form by `report`.

@@ -1,7 +1,8 @@
+import type { ImageRef } from '../core/desired/model.ts';
 import { closure } from '../core/graph/dag.ts';
 import { DeployError, error, exitCode } from '../core/model/diagnostic.ts';
 import { didYouMean } from '../core/model/suggest.ts';
-import { type ChangeVerb, verbPolicy } from '../core/plan/policy.ts';
+import { type ChangeVerb, imagesToResolve, verbPolicy } from '../core/plan/policy.ts';
 import type { Plan } from '../core/plan/steps.ts';
 import { planDestroy, planStop } from '../core/plan/teardown.ts';
 import type { Output } from './output.ts';
@@ -32,6 +33,11 @@ function isChange(verb: PlannedVerb): verb is ChangeVerb {
 /** What a verb wants to see of a node beyond containers and files. */
 export function lookFor(verb: PlannedVerb): { images?: boolean; listening?: boolean } {
   return isChange(verb) ? wantedLook(verb) : {};
+}
+
+/** Images whose digests must be known before the verb can be planned. */
+export function imagesWanted(verb: PlannedVerb, { desired, observed }: Survey): readonly ImageRef[] {
+  return isChange(verb) ? imagesToResolve(verb, desired, observed) : [];
 }
 
 /** The plan of any verb before anything was done: what prechecks object to is part of the answer. */
