@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { error, failure, type Result, success } from '../../core/model/diagnostic.ts';
 import { parseSavedPlan, type SavedPlan } from '../../core/plan/saved.ts';
 import { writeAtomically } from './atomic.ts';
@@ -11,6 +12,15 @@ export async function readSavedPlan(file: string): Promise<Result<SavedPlan>> {
   } catch (cause) {
     return failure([error('file', fileProblem(cause), { at: { file, line: 1, column: 1 } })]);
   }
+}
+
+/** Whether a file can be put there, asked before the work whose result it is to hold. */
+export async function checkFolderOf(file: string): Promise<Result<void>> {
+  const folder = dirname(file);
+  const found = await stat(folder).catch(() => undefined);
+  if (found?.isDirectory()) return success(undefined);
+  const message = found ? `${folder} is not a directory` : `the directory ${folder} does not exist`;
+  return failure([error('file', message, { at: { file, line: 1, column: 1 } })]);
 }
 
 /** Whole or not at all, readable by its owner only: what a site looks like is not for everybody either. */
