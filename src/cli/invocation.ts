@@ -1,11 +1,15 @@
 import { parseAmount } from '../core/plan/rollout-limits.ts';
 import type { ChangeOptions } from './options.ts';
+import type { Output } from './output.ts';
+import type { VerbOptions } from './verbs.ts';
 
 /** What the command line was parsed into; each command reads what it declares. */
 export interface Invocation {
   readonly name: string;
   readonly args: readonly string[];
   readonly options: Readonly<Record<string, unknown>>;
+  /** The process's one sink; a command makes none of its own. */
+  readonly output: Output;
 }
 
 function list(value: unknown): string[] {
@@ -31,4 +35,9 @@ export function changeOptions(options: Readonly<Record<string, unknown>>): Chang
     rollout: { batch: amount(options.batch), maxUnavailable: amount(options.maxUnavailable) },
     yes: options.yes === true || options.yesIReallyReallyMeanIt === true,
   };
+}
+
+/** What only some verbs take. */
+export function verbOptions(options: Readonly<Record<string, unknown>>): VerbOptions {
+  return { keepVolumes: options.keepVolumes === true };
 }

@@ -1,11 +1,11 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { DeployError, type ExitCode, error, exitCode, formatDiagnostic } from '../core/model/diagnostic.ts';
+import { DeployError, type ExitCode, error, exitCode } from '../core/model/diagnostic.ts';
 import { parseAmount } from '../core/plan/rollout-limits.ts';
 import { VariableError } from '../core/site/variable-error.ts';
-import { condense } from '../report/diagnostics.ts';
 import { type CommandEntry, commands } from './commands/registry.ts';
+import { createOutput, type Output } from './output.ts';
 import { unknownCommand, usageError } from './usage-errors.ts';
+import { toolVersion } from './version.ts';
 
 const exitCodes = `
 Exit codes:
@@ -44,6 +44,9 @@ const optionSets: Readonly<Record<CommandEntry['takes'][number], () => Option[]>
     new Option('-e, --extra-vars <vars>', 'key=value, JSON or @file, repeatable; wins over everything')
       .argParser(collect)
       .default([]),
+    ...optionSets.run(),
+  ],
+  run: () => [
     new Option('--known-hosts <file>', 'known_hosts file, repeatable')
       .env('DEPLOY_KNOWN_HOSTS')
       .argParser(collect)
@@ -78,36 +81,35 @@ const optionSets: Readonly<Record<CommandEntry['takes'][number], () => Option[]>
     new Option('--nocache', 'build without the layer cache').default(false),
     new Option('--list', 'show what would be built, and stop').default(false),
   ],
+  out: () => [new Option('--out <file>', 'also save the plan, for deploy apply; 0600, without secrets')],
   destroy: () => [new Option('--keep-volumes', 'leave volumes (the data) where they are').default(false)],
 };
 
-function addCommand(program: Command, entry: CommandEntry, finish: (code: ExitCode) => void): void {
+function addCommand(program: Command, entry: CommandEntry, output: Output, finish: (code: ExitCode) => void): void {
   const command = program.command(entry.name).summary(entry.summary).description(entry.summary);
   if (entry.usage === 'VERB') command.argument('<verb>', 'pull, deploy, reconfigure, upgrade, stop or destroy');
+  if (entry.usage === 'FILE') command.argument('<file>', 'a plan saved by deploy plan VERB --out FILE');
   if (entry.usage?.startsWith('[PATTERN'))
     command.argument('[patterns...]', 'services, images, globs or /regular expressions/');
   for (const set of entry.takes) for (const option of optionSets[set]()) command.addOption(option);
   command.addHelpText('after', `\nExamples:\n${entry.examples.map((e) => `  ${e}`).join('\n')}\n${exitCodes}`);
   command.action(async () => {
     const { run } = await entry.load();
-    finish(await run({ name: entry.name, args: command.args, options: command.opts() }));
+    finish(await run({ name: entry.name, args: command.args, options: command.opts(), output }));
   });
 }
 
-function buildProgram(finish: (code: ExitCode) => void): Command {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  const version =
-    typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : '';
+function buildProgram(output: Output, finish: (code: ExitCode) => void): Command {
   const program = new Command('deploy')
     .description(
       'Deploys and upgrades OpenStack services on plain Docker nodes over SSH: plans first, then changes only what differs.',
     )
-    .version(version)
+    .version(toolVersion())
     .showSuggestionAfterError(true)
     .exitOverride()
     // What commander says of an error is told in our own form by `report`.
     .configureOutput({ writeErr: (text) => process.stderr.write(text), outputError: () => undefined });
-  for (const entry of commands) addCommand(program, entry, finish);
+  for (const entry of commands) addCommand(program, entry, output, finish);
   for (const command of program.commands) command.exitOverride().showSuggestionAfterError(true);
   program.addHelpText(
     'after',
@@ -122,9 +124,9 @@ ${exitCodes}`,
 }
 
 /** Runs one command line and returns how to exit; prints every problem, never a stack trace of bad input. */
-export async function main(argv: readonly string[]): Promise<ExitCode> {
+export async function main(argv: readonly string[], output: Output = outputFor(argv)): Promise<ExitCode> {
   let code: ExitCode = exitCode.ok;
-  const program = buildProgram((result) => {
+  const program = buildProgram(output, (result) => {
     code = result;
   });
   try {
@@ -133,26 +135,34 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
     await program.parseAsync([...argv], { from: 'user' });
     return code;
   } catch (cause) {
-    return report(cause, argv);
+    return report(cause, argv, output);
   }
+}
+
+/** Known before the command line is understood: what is wrong with it is told in the form it asks for. */
+export function outputFor(argv: readonly string[]): Output {
+  return createOutput(argv.includes('--json'));
 }
 
 const names = commands.map(({ name }) => name);
 
-function report(cause: unknown, argv: readonly string[]): ExitCode {
+/** Tells what ended a command, in the operator's words when it is the operator's, and how to exit. */
+export function report(cause: unknown, argv: readonly string[], output: Output): ExitCode {
   if (cause instanceof CommanderError) {
     if (cause.exitCode === 0) return exitCode.ok;
     // Without any command the help has been shown, which says all there is to say.
-    return cause.code === 'commander.help' ? exitCode.badInput : report(usageError(cause, argv, names), argv);
+    return cause.code === 'commander.help' ? exitCode.badInput : report(usageError(cause, argv, names), argv, output);
   }
-  if (cause instanceof VariableError) return report(new DeployError([cause.diagnostic], exitCode.badInput), argv);
+  if (cause instanceof VariableError) {
+    return report(new DeployError([cause.diagnostic], exitCode.badInput), argv, output);
+  }
   if (cause instanceof DeployError) {
-    process.stderr.write(`${condense(cause.diagnostics).map(formatDiagnostic).join('\n')}\n`);
+    output.failure(cause.diagnostics, cause.exit);
     return cause.exit;
   }
   const text = cause instanceof Error ? cause.message : String(cause);
-  const bug = error('internal', text, { hint: 'this is a bug in deploy; DEPLOY_DEBUG=1 shows where' });
-  process.stderr.write(`${formatDiagnostic(bug)}\n`);
-  if (process.env.DEPLOY_DEBUG && cause instanceof Error) process.stderr.write(`${cause.stack}\n`);
+  const hint = 'this is a bug in deploy; DEPLOY_DEBUG=1 shows where';
+  output.failure([error('internal', text, { hint })], exitCode.failed);
+  if (process.env.DEPLOY_DEBUG && cause instanceof Error) output.note(String(cause.stack));
   return exitCode.failed;
 }

@@ -135,7 +135,7 @@ export function must<T>(result: Result<T>): T {
   return result.value;
 }
 
-const silent = { json: false, line() {}, note() {}, data() {}, diagnostics() {}, redactWith() {} };
+const silent = { json: false, line() {}, note() {}, data() {}, diagnostics() {}, failure() {}, redactWith() {} };
 
 function optionsFor(choice: Choice): SelectionOptions {
   return {

@@ -11,15 +11,14 @@ import { readImages } from '../../edge/store/read-images.ts';
 import type { BuildEvent, BuildRow } from '../../run/build-ports.ts';
 import { changeOptions, type Invocation } from '../invocation.ts';
 import { closeAll, openNodes } from '../nodes.ts';
-import { createOutput, type Output } from '../output.ts';
+import type { Output } from '../output.ts';
 import { openSiteRegistry } from '../registry.ts';
 import { type LoadedSite, loadSite, programDirectory, unwrap } from '../site.ts';
 
 const builders = 'container-image-builders';
 
-export async function run({ args, options: raw }: Invocation): Promise<ExitCode> {
+export async function run({ args, options: raw, output }: Invocation): Promise<ExitCode> {
   const options = changeOptions(raw);
-  const output = createOutput(options.json);
   const loaded = await loadSite(options, output);
   const definitions = unwrap(await readImages(join(programDirectory, 'services')), output, exitCode.badInput);
   const enabled = new Set(loaded.services.map((s) => s.definition.service));

@@ -7,7 +7,8 @@ export interface CommandEntry {
   readonly usage?: string;
   /** Changes nodes: asks before it does, and takes what all such commands take. */
   readonly mutating: boolean;
-  readonly takes: readonly ('site' | 'selection' | 'rollout' | 'yes' | 'build' | 'destroy')[];
+  /** `run` is the part of `site` that a saved plan leaves open. */
+  readonly takes: readonly ('site' | 'run' | 'selection' | 'rollout' | 'yes' | 'build' | 'destroy' | 'out')[];
   readonly examples: readonly string[];
   /** Loaded only when the command is run: start-up time is part of every command. */
   readonly load: () => Promise<{ readonly run: (invocation: Invocation) => Promise<ExitCode> }>;
@@ -64,9 +65,22 @@ export const commands: readonly CommandEntry[] = [
       'Show what a verb (pull, deploy, reconfigure, upgrade, stop, destroy) would do; exit 2 when it would do something',
     usage: 'VERB',
     mutating: false,
-    takes: ['site', 'selection', 'rollout', 'destroy'],
-    examples: ['deploy plan upgrade --tags magnum', 'deploy plan reconfigure --json'],
+    takes: ['site', 'selection', 'rollout', 'destroy', 'out'],
+    examples: [
+      'deploy plan upgrade --tags magnum',
+      'deploy plan upgrade --tags magnum --out magnum.plan',
+      'deploy plan reconfigure --json',
+    ],
     load: () => import('./plan.ts'),
+  },
+  {
+    name: 'apply',
+    summary: 'Carry out a plan saved by deploy plan --out; refused when anything it was made from has moved since',
+    usage: 'FILE',
+    mutating: true,
+    takes: ['run', 'yes'],
+    examples: ['deploy apply magnum.plan', 'deploy apply magnum.plan --yes'],
+    load: () => import('./apply.ts'),
   },
   {
     name: 'status',
@@ -90,7 +104,7 @@ export const commands: readonly CommandEntry[] = [
     mutating: true,
     takes: ['site', 'selection', 'yes'],
     examples: ['deploy stop --tags magnum'],
-    load: () => import('./teardown.ts'),
+    load: change,
   },
   {
     name: 'destroy',
@@ -98,7 +112,7 @@ export const commands: readonly CommandEntry[] = [
     mutating: true,
     takes: ['site', 'selection', 'yes', 'destroy'],
     examples: ['deploy destroy --tags magnum', 'deploy destroy --keep-volumes --yes-i-really-really-mean-it'],
-    load: () => import('./teardown.ts'),
+    load: change,
   },
   {
     name: 'genpwd',

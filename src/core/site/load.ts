@@ -48,6 +48,8 @@ export interface Site {
   scope(host: HostName): Scope;
   /** Texts to be masked in all output, longest first. */
   secretValues(): readonly string[];
+  /** Names whose values are secrets: those of passwords.yml, those services declare, all that end in `_password`. */
+  isSecretName(name: string): boolean;
 }
 
 /** All problems of all files together, or the site. */
@@ -169,7 +171,16 @@ function siteOf(
     secretValues,
   });
   const { configDir, overrides } = inputs;
-  return { configDir, overrides, inventory, services, secretValues, scope: (host) => scopes.scope(host) };
+  const isSecretName = (name: string) =>
+    callsSecret(name, declared) || high.some((layer) => layer.name === passwordsFile && layer.values.has(name));
+  const scope = (host: HostName) => scopes.scope(host);
+  return { configDir, overrides, inventory, services, secretValues, isSecretName, scope };
+}
+
+const passwordsFile = 'passwords.yml';
+
+function callsSecret(name: string, declared: ReadonlySet<string>): boolean {
+  return declared.has(name) || name.endsWith('_password');
 }
 
 /** Shorter texts would mask half of every output. */
@@ -185,7 +196,7 @@ function collectSecrets(layers: readonly VariableLayer[], declared: ReadonlySet<
   };
   for (const { name: layer, values } of layers) {
     for (const [name, { value }] of values) {
-      if (layer === 'passwords.yml' || declared.has(name) || name.endsWith('_password')) collect(value);
+      if (layer === passwordsFile || callsSecret(name, declared)) collect(value);
     }
   }
   return [...found].sort((a, b) => b.length - a.length);

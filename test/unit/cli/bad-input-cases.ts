@@ -72,6 +72,22 @@ export const commandLine: readonly Case[] = [
     ],
     errors: 2,
   },
+  { of: 'apply without a file', args: ['apply'], says: ['apply: the argument FILE is missing'] },
+  {
+    of: 'apply of a missing file',
+    args: ['apply', 'DIR/no.plan'],
+    says: ['DIR/no.plan:1:1: error: the file does not exist'],
+  },
+  {
+    of: 'apply of what is no plan',
+    args: ['apply', 'DIR/globals.yml'],
+    says: ['DIR/globals.yml:1:1: error: not a saved plan: the file is not JSON', '--out FILE makes one'],
+  },
+  {
+    of: 'a plan to be saved nowhere',
+    args: [...plan, '--out', 'DIR/no/x.plan'],
+    says: ['error: the directory DIR/no does not exist'],
+  },
   {
     of: 'genpwd nowhere',
     args: ['genpwd', '--configdir', 'DIR/no'],

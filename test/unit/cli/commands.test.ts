@@ -16,9 +16,11 @@ describe('the commands', () => {
     expect(mutating.map(({ name }) => name)).toEqual(expect.arrayContaining(Object.keys(verbPolicy)));
   });
 
-  it('ask before they change anything, and take a selection', () => {
-    for (const { name, takes } of mutating)
-      expect(takes, name).toEqual(expect.arrayContaining(['site', 'selection', 'yes']));
+  it('ask before they change anything, and take a selection unless a saved plan has it', () => {
+    for (const { name, takes, usage } of mutating) {
+      const chosen = usage === 'FILE' ? ['run'] : ['site', 'selection'];
+      expect(takes, name).toEqual(expect.arrayContaining([...chosen, 'yes']));
+    }
     for (const { name, takes } of commands.filter((c) => !c.mutating)) expect(takes, name).not.toContain('yes');
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { teardownPlan } from '../../../src/cli/commands/teardown.ts';
 import type { Survey } from '../../../src/cli/survey.ts';
+import { teardownPlan } from '../../../src/cli/verbs.ts';
 import type { Plan } from '../../../src/core/plan/steps.ts';
 import { precedes, step, steps, subjectOf } from '../../sim/order.ts';
 import { carryOut, change, copyOf, emptyWorld, observe, stateOf } from '../../sim/scenario.ts';
