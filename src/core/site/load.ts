@@ -75,7 +75,7 @@ export function assembleSite(inputs: SiteInputs): Result<Site> {
   const declared = new Set([...services.values()].flatMap(({ definition }) => Object.keys(definition.passwords)));
   const low = [
     declaredPasswordLayer(declared, inputs.passwords.file),
-    ...(defaults ? [{ name: 'services/defaults.yml', values: documentEntries(defaults) }] : []),
+    ...(defaults ? [{ name: 'services/defaults.yml', shipped: true, values: documentEntries(defaults) }] : []),
     ...[...services.values()].map(serviceLayer),
   ];
   const high = [
@@ -138,7 +138,8 @@ function readInventory(inputs: SiteInputs, keep: <T>(result: Result<T>) => T | u
 }
 
 function serviceLayer(service: LoadedService): VariableLayer {
-  return { name: `service ${service.definition.service}`, values: documentEntries(service.document, ['variables']) };
+  const values = documentEntries(service.document, ['variables']);
+  return { name: `service ${service.definition.service}`, shipped: true, values };
 }
 
 function inventoryLayers(inventory: Inventory): VariableLayer[] {
