@@ -25,17 +25,22 @@ export interface BalancedServer {
 
 /** One thing a container's files and settings were made from. */
 export interface Source {
-  /** Differs as soon as what is written there differs. Of a variable it also tells whose it is: `set:`, `default:`, `unset:`. */
+  /**
+   * Differs as soon as what is written there differs. Of a variable it also tells whose it is: `host:` set for the host
+   * alone, `set:` elsewhere by the operator, `default:` not by the operator, `unset:` by nobody.
+   */
   readonly hash: string;
   readonly at?: SourceSpan | undefined;
   /** Of a variable: the layer that wins, `globals.yml` or `group_vars/control` for example. */
   readonly layer?: string | undefined;
   /** Only the image's name was made from it, which a reconfigure leaves as it is. */
   readonly imageOnly?: boolean | undefined;
+  /** Another host's variable whose definition is also this one's: not recorded, because there can be very many. */
+  readonly common?: boolean | undefined;
 }
 
 /**
- * By name: `var:<name>` (`var:<name>@<host>` where another host has a definition of its own), `override:<path>`,
+ * By name: `var:<name>`, `var:<name>@<host>` when read from another host, `override:<path>`,
  * `template:<service>/<file>`, `inventory:groups`.
  */
 export type Sources = ReadonlyMap<string, Source>;

@@ -20,6 +20,8 @@ export interface Used {
 
 const hashLength = 16;
 
+const owner = { services: 'default', host: 'host', operator: 'set' } as const;
+
 /** Worked out when somebody asks, once: most runs change little, and then nobody asks. */
 export function sourcesOf(building: Building, host: HostName, container: string, used: Used): () => Sources {
   let known: Sources | undefined;
@@ -32,14 +34,7 @@ export function sourcesOf(building: Building, host: HostName, container: string,
 function collect(building: Building, host: HostName, container: string, used: Used): Sources {
   const sources = new Map<string, Source>();
   for (const [key, source] of variables(building, host, container, used.imageReads ?? [])) {
-    sources.set(key, {
-      hash: source.hash,
-      get at() {
-        return source.at;
-      },
-      layer: source.layer,
-      imageOnly: true,
-    });
+    sources.set(key, marked(source, { imageOnly: true }));
   }
   for (const [key, source] of variables(building, host, container, used.reads)) sources.set(key, source);
   if (used.inventory) sources.set('inventory:groups', groupsOf(building));
@@ -66,10 +61,11 @@ function* variables(
   for (const { host, name } of withTheirReads(reads)) {
     const scope = building.scope(host);
     const source = variableSource(building, container, host, name);
+    const here = host === own ? source : variableSource(building, container, own, name);
+    if (here !== undefined) yield [`var:${name}`, here];
     if (source !== undefined) {
-      const here = host === own ? source : variableSource(building, container, own, name);
-      if (here !== undefined) yield [`var:${name}`, here];
-      if (here?.hash !== source.hash || here.layer !== source.layer) yield [`var:${name}@${host}`, source];
+      const common = here?.hash === source.hash && here.layer === source.layer;
+      if (host !== own) yield [`var:${name}@${host}`, common ? marked(source, { common }) : source];
     } else if (scope.has(name) && (name === 'groups' || name === 'group_names')) {
       yield ['inventory:groups', groupsOf(building)];
     }
@@ -84,11 +80,24 @@ function variableSource(building: Building, container: string, host: HostName, n
   // With the container's name in it, equal passwords of two services do not have equal hashes.
   const hash = short(hashOf([container, name, written.value]));
   return {
-    hash: `${written.shipped ? 'default' : 'set'}:${hash}`,
+    hash: `${owner[written.from ?? 'operator']}:${hash}`,
     get at() {
       return written.at;
     },
     layer: written.layer,
+  };
+}
+
+/** Copied by hand: spreading would look up the place, which few ask for. */
+function marked(source: Source, marks: Pick<Source, 'imageOnly' | 'common'>): Source {
+  return {
+    hash: source.hash,
+    get at() {
+      return source.at;
+    },
+    layer: source.layer,
+    common: source.common,
+    ...marks,
   };
 }
 

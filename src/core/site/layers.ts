@@ -16,8 +16,8 @@ export interface VariableEntry {
 /** One source of variables. A later layer of a host wins over an earlier one, name by name. */
 export interface VariableLayer {
   readonly name: string;
-  /** Comes with the services: what wins when the operator sets nothing. */
-  readonly shipped?: boolean;
+  /** `services`: comes with them and wins when the operator sets nothing. `host`: set for one host alone. */
+  readonly from?: 'services' | 'host';
   readonly values: ReadonlyMap<string, VariableEntry>;
 }
 
@@ -48,8 +48,7 @@ export interface Written {
   readonly value: unknown;
   readonly at: SourceSpan;
   readonly layer: string;
-  /** Comes with the services, not from the operator. */
-  readonly shipped: boolean;
+  readonly from: VariableLayer['from'];
 }
 
 export function entryIn(layers: readonly VariableLayer[], name: string): VariableEntry | undefined {
@@ -70,6 +69,6 @@ export function writtenIn(layers: readonly VariableLayer[], name: string): Writt
       return entry.at;
     },
     layer: layer.name,
-    shipped: layer.shipped ?? false,
+    from: layer.from,
   };
 }

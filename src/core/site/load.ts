@@ -75,7 +75,9 @@ export function assembleSite(inputs: SiteInputs): Result<Site> {
   const declared = new Set([...services.values()].flatMap(({ definition }) => Object.keys(definition.passwords)));
   const low = [
     declaredPasswordLayer(declared, inputs.passwords.file),
-    ...(defaults ? [{ name: 'services/defaults.yml', shipped: true, values: documentEntries(defaults) }] : []),
+    ...(defaults
+      ? [{ name: 'services/defaults.yml', from: 'services' as const, values: documentEntries(defaults) }]
+      : []),
     ...[...services.values()].map(serviceLayer),
   ];
   const high = [
@@ -139,7 +141,7 @@ function readInventory(inputs: SiteInputs, keep: <T>(result: Result<T>) => T | u
 
 function serviceLayer(service: LoadedService): VariableLayer {
   const values = documentEntries(service.document, ['variables']);
-  return { name: `service ${service.definition.service}`, shipped: true, values };
+  return { name: `service ${service.definition.service}`, from: 'services', values };
 }
 
 function inventoryLayers(inventory: Inventory): VariableLayer[] {
