@@ -62,12 +62,17 @@ const optionSets: Readonly<Record<CommandEntry['takes'][number], () => Option[]>
     new Option('--nocache', 'build without the layer cache').default(false),
     new Option('--list', 'show what would be built, and stop').default(false),
   ],
+  config: () => [
+    new Option('--host <host>', 'only this host; without it all hosts, equal ones folded'),
+    new Option('--explain', 'also every layer that sets it, lowest first').default(false),
+  ],
   destroy: () => [new Option('--keep-volumes', 'leave volumes (the data) where they are').default(false)],
 };
 
 function addCommand(program: Command, entry: CommandEntry, finish: (code: ExitCode) => void): void {
   const command = program.command(entry.name).summary(entry.summary).description(entry.summary);
   if (entry.usage === 'VERB') command.argument('<verb>', 'pull, deploy, reconfigure, upgrade, stop or destroy');
+  if (entry.usage === 'get VARIABLE') command.argument('<get>', 'what to do').argument('<variable>', 'its name');
   if (entry.usage?.startsWith('[PATTERN'))
     command.argument('[patterns...]', 'services, images, globs or /regular expressions/');
   for (const set of entry.takes) for (const option of optionSets[set]()) command.addOption(option);

@@ -7,7 +7,7 @@ export interface CommandEntry {
   readonly usage?: string;
   /** Changes nodes: asks before it does, and takes what all such commands take. */
   readonly mutating: boolean;
-  readonly takes: readonly ('site' | 'selection' | 'yes' | 'build' | 'destroy')[];
+  readonly takes: readonly ('site' | 'selection' | 'yes' | 'build' | 'destroy' | 'config')[];
   readonly examples: readonly string[];
   /** Loaded only when the command is run: start-up time is part of every command. */
   readonly load: () => Promise<{ readonly run: (invocation: Invocation) => Promise<ExitCode> }>;
@@ -107,5 +107,14 @@ export const commands: readonly CommandEntry[] = [
     takes: ['site'],
     examples: ['deploy genpwd --configdir /etc/kolla'],
     load: () => import('./genpwd.ts'),
+  },
+  {
+    name: 'config',
+    summary: 'Show a variable as the hosts have it, and which files set it (config get VARIABLE)',
+    usage: 'get VARIABLE',
+    mutating: false,
+    takes: ['site', 'config'],
+    examples: ['deploy config get openstack_tag', 'deploy config get heat_logging_debug --host ctl1 --explain'],
+    load: () => import('./config.ts'),
   },
 ];
