@@ -1,8 +1,8 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { DeployError, type ExitCode, error, exitCode } from '../core/model/diagnostic.ts';
-import { parseAmount } from '../core/plan/rollout-limits.ts';
 import { VariableError } from '../core/site/variable-error.ts';
 import { type CommandEntry, commands } from './commands/registry.ts';
+import { optionSets } from './option-sets.ts';
 import { createOutput, type Output } from './output.ts';
 import { unknownCommand, usageError } from './usage-errors.ts';
 import { toolVersion } from './version.ts';
@@ -13,84 +13,9 @@ Exit codes:
   3 bad input                 4 a node is not usable      5 locked by another run
   6 reverted                  7 could not be reverted     130, 143 interrupted`;
 
-function commaList(value: string, previous: readonly string[]): string[] {
-  return [...previous, ...value.split(',').filter((part) => part !== '')];
-}
-
-function collect(value: string, previous: readonly string[]): string[] {
-  return [...previous, value];
-}
-
-function positiveInteger(value: string): number {
-  const number = Number(value);
-  if (!Number.isInteger(number) || number < 1) throw new InvalidArgumentError('a whole number from 1 on');
-  return number;
-}
-
-function amount(value: string): string {
-  if (parseAmount(value) === undefined) throw new InvalidArgumentError('a whole number from 1 on, or a share: 25%');
-  return value;
-}
-
-const optionSets: Readonly<Record<CommandEntry['takes'][number], () => Option[]>> = {
-  site: () => [
-    new Option('--configdir <dir>', 'directory of globals.yml, passwords.yml and config/')
-      .env('KOLLA_CONFIG_PATH')
-      .default('/etc/kolla'),
-    new Option('-i, --inventory <path>', 'inventory file, repeatable')
-      .env('DEPLOY_INVENTORY')
-      .argParser(collect)
-      .default([]),
-    new Option('-e, --extra-vars <vars>', 'key=value, JSON or @file, repeatable; wins over everything')
-      .argParser(collect)
-      .default([]),
-    ...optionSets.run(),
-  ],
-  run: () => [
-    new Option('--known-hosts <file>', 'known_hosts file, repeatable')
-      .env('DEPLOY_KNOWN_HOSTS')
-      .argParser(collect)
-      .default([]),
-    new Option('--forks <n>', 'steps carried out at once').argParser(positiveInteger).default(12),
-    new Option('--json', 'machine-readable output').default(false),
-  ],
-  selection: () => [
-    new Option('-t, --tags <tags>', 'only services or containers with these tags (comma list)')
-      .argParser(commaList)
-      .default([]),
-    new Option('--skip-tags <tags>', 'not those with these tags (comma list)').argParser(commaList).default([]),
-    new Option('-l, --limit <pattern>', 'only these hosts or groups'),
-  ],
-  rollout: () => [
-    new Option(
-      '--batch <n>',
-      'replicas of a container replaced at once, a number or a share of its group (25%)',
-    ).argParser(amount),
-    new Option(
-      '--max-unavailable <n>',
-      'replicas of a container that may be away at once, a number or a share',
-    ).argParser(amount),
-  ],
-  yes: () => [
-    new Option('-y, --yes', 'carry the plan out without asking').default(false),
-    new Option('--yes-i-really-really-mean-it', 'the same, as Kolla-Ansible spells it').default(false).hideHelp(),
-  ],
-  build: () => [
-    new Option('--push', 'push to the registry').default(false),
-    new Option('--force', 'build even what is there already').default(false),
-    new Option('--nocache', 'build without the layer cache').default(false),
-    new Option('--list', 'show what would be built, and stop').default(false),
-  ],
-  out: () => [new Option('--out <file>', 'also save the plan, for deploy apply; 0600, without secrets')],
-  destroy: () => [new Option('--keep-volumes', 'leave volumes (the data) where they are').default(false)],
-};
-
 function addCommand(program: Command, entry: CommandEntry, output: Output, finish: (code: ExitCode) => void): void {
   const command = program.command(entry.name).summary(entry.summary).description(entry.summary);
-  if (entry.usage === 'VERB') command.argument('<verb>', 'pull, deploy, reconfigure, upgrade, stop or destroy');
-  if (entry.usage === 'FILE') command.argument('<file>', 'a plan saved by deploy plan VERB --out FILE');
-  if (entry.usage?.startsWith('[PATTERN'))
-    command.argument('[patterns...]', 'services, images, globs or /regular expressions/');
+  for (const [name, about] of entry.arguments ?? []) command.argument(name, about);
   for (const set of entry.takes) for (const option of optionSets[set]()) command.addOption(option);
   command.addHelpText('after', `\nExamples:\n${entry.examples.map((e) => `  ${e}`).join('\n')}\n${exitCodes}`);
   command.action(async () => {

@@ -46,6 +46,13 @@ export interface SiteSettings {
   readonly globals?: string;
   readonly overrides?: Readonly<Record<string, string>>;
   readonly hosts?: readonly string[];
+  /** Texts of `group_vars/<name>.yml` and `host_vars/<name>.yml`. */
+  readonly groupVars?: Readonly<Record<string, string>>;
+  readonly hostVars?: Readonly<Record<string, string>>;
+  /** Arguments of `-e`. */
+  readonly extraVars?: readonly string[];
+  /** Passwords that are not `passwordOf` their name. */
+  readonly passwords?: Readonly<Record<string, string>>;
 }
 
 export interface Choice {
@@ -152,13 +159,20 @@ function optionsFor(choice: Choice): SelectionOptions {
   };
 }
 
+function varFiles(folder: string, texts: Readonly<Record<string, string>> = {}) {
+  return Object.entries(texts).map(([name, text]) => ({ name, file: `${folder}/${name}.yml`, text }));
+}
+
 function load(settings: SiteSettings, hosts: readonly string[]): LoadedSite {
   const lines = hosts.map((host, i) => `${host} ansible_host=${addressOf(i)}`).join('\n');
   const inventory = shipped.inventory
     .replaceAll(/^node1$/gm, hosts.join('\n'))
     .replace(/^node1 .*$/m, lines)
     .replace(/\[deployment\]\n.*\n/, '');
-  const passwords = shipped.passwords.replaceAll(/^(\w+):.*$/gm, (_, name) => `${name}: '${passwordOf(name)}'`);
+  const passwords = shipped.passwords.replaceAll(
+    /^(\w+):.*$/gm,
+    (_, name) => `${name}: '${settings.passwords?.[name] ?? passwordOf(name)}'`,
+  );
   const site = must(
     assembleSite({
       configDir: '/etc/deploy',
@@ -166,11 +180,11 @@ function load(settings: SiteSettings, hosts: readonly string[]): LoadedSite {
       globalsD: [],
       passwords: { file: 'passwords.yml', text: passwords },
       inventories: [{ file: 'inventory', text: inventory }],
-      groupVars: [],
-      hostVars: [],
+      groupVars: varFiles('group_vars', settings.groupVars),
+      hostVars: varFiles('host_vars', settings.hostVars),
       defaults: shipped.defaults,
       services: shipped.services,
-      extraVars: [],
+      extraVars: (settings.extraVars ?? []).map((text) => ({ kind: 'argument', text })),
       overrides: new Map(Object.entries(settings.overrides ?? {})),
     }),
   );

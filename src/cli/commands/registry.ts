@@ -1,14 +1,15 @@
 import type { ExitCode } from '../../core/model/diagnostic.ts';
 import type { Invocation } from '../invocation.ts';
+import type { OptionSet } from '../option-sets.ts';
 
 export interface CommandEntry {
   readonly name: string;
   readonly summary: string;
-  readonly usage?: string;
+  /** Name in commander's notation and what it is. */
+  readonly arguments?: readonly (readonly [name: string, about: string])[];
   /** Changes nodes: asks before it does, and takes what all such commands take. */
   readonly mutating: boolean;
-  /** `run` is the part of `site` that a saved plan leaves open. */
-  readonly takes: readonly ('site' | 'run' | 'selection' | 'rollout' | 'yes' | 'build' | 'destroy' | 'out')[];
+  readonly takes: readonly OptionSet[];
   readonly examples: readonly string[];
   /** Loaded only when the command is run: start-up time is part of every command. */
   readonly load: () => Promise<{ readonly run: (invocation: Invocation) => Promise<ExitCode> }>;
@@ -21,7 +22,7 @@ export const commands: readonly CommandEntry[] = [
   {
     name: 'build',
     summary: 'Build images on the build host, parents first, and push them to the registry',
-    usage: '[PATTERN...]',
+    arguments: [['[patterns...]', 'services, images, globs or /regular expressions/']],
     mutating: false,
     takes: ['site', 'build'],
     examples: ['deploy build --push', "deploy build magnum 'heat-*' --push"],
@@ -63,7 +64,7 @@ export const commands: readonly CommandEntry[] = [
     name: 'plan',
     summary:
       'Show what a verb (pull, deploy, reconfigure, upgrade, stop, destroy) would do; exit 2 when it would do something',
-    usage: 'VERB',
+    arguments: [['<verb>', 'pull, deploy, reconfigure, upgrade, stop or destroy']],
     mutating: false,
     takes: ['site', 'selection', 'rollout', 'destroy', 'out'],
     examples: [
@@ -76,7 +77,7 @@ export const commands: readonly CommandEntry[] = [
   {
     name: 'apply',
     summary: 'Carry out a plan saved by deploy plan --out; refused when anything it was made from has moved since',
-    usage: 'FILE',
+    arguments: [['<file>', 'a plan saved by deploy plan VERB --out FILE']],
     mutating: true,
     takes: ['run', 'yes'],
     examples: ['deploy apply magnum.plan', 'deploy apply magnum.plan --yes'],
@@ -121,5 +122,17 @@ export const commands: readonly CommandEntry[] = [
     takes: ['site'],
     examples: ['deploy genpwd --configdir /etc/kolla'],
     load: () => import('./genpwd.ts'),
+  },
+  {
+    name: 'config',
+    summary: 'Show a variable as the hosts have it, and which files set it (config get VARIABLE)',
+    arguments: [
+      ['<get>', 'what to do'],
+      ['<variable>', 'its name'],
+    ],
+    mutating: false,
+    takes: ['site', 'config'],
+    examples: ['deploy config get openstack_tag', 'deploy config get heat_logging_debug --host ctl1 --explain'],
+    load: () => import('./config.ts'),
   },
 ];

@@ -1,3 +1,4 @@
+import type { SourceSpan } from '../model/diagnostic.ts';
 import type { ContainerName, ContainerSpec, FileContent, HostName } from '../model/node.ts';
 import type { Secret } from '../model/secret.ts';
 import type { ContainerDefinition, OneShotDefinition, Phase } from '../schema/service.ts';
@@ -22,6 +23,28 @@ export interface BalancedServer {
   readonly server: string;
 }
 
+/** One thing a container's files and settings were made from. */
+export interface Source {
+  /**
+   * Differs as soon as what is written there differs. Of a variable it also tells whose it is: `host:` set for the host
+   * alone, `set:` elsewhere by the operator, `default:` not by the operator, `unset:` by nobody.
+   */
+  readonly hash: string;
+  readonly at?: SourceSpan | undefined;
+  /** Of a variable: the layer that wins, `globals.yml` or `group_vars/control` for example. */
+  readonly layer?: string | undefined;
+  /** Only the image's name was made from it, which a reconfigure leaves as it is. */
+  readonly imageOnly?: boolean | undefined;
+  /** Another host's variable whose definition is also this one's: not recorded, because there can be very many. */
+  readonly common?: boolean | undefined;
+}
+
+/**
+ * By name: `var:<name>`, `var:<name>@<host>` when read from another host, `override:<path>`,
+ * `template:<service>/<file>`, `inventory:groups`.
+ */
+export type Sources = ReadonlyMap<string, Source>;
+
 /** One container as one host should hold it. */
 export interface DesiredContainer {
   readonly host: HostName;
@@ -41,6 +64,8 @@ export interface DesiredContainer {
   readonly servers: readonly BalancedServer[];
   /** TCP ports it will listen on, with the address; prechecks look whether they are free. */
   readonly ports: readonly { readonly address: string; readonly port: number }[];
+  /** What files, settings and image name were made from. */
+  readonly sources: () => Sources;
 }
 
 export interface DesiredOneShot {
@@ -120,6 +145,7 @@ export interface DesiredFragment {
   readonly directory: string;
   readonly reload: ContainerDefinition['reload'];
   readonly file: DesiredFile;
+  readonly sources: () => Sources;
 }
 
 /** What one selected service should be, on all selected hosts. */

@@ -77,7 +77,9 @@ export function assembleSite(inputs: SiteInputs): Result<Site> {
   const declared = new Set([...services.values()].flatMap(({ definition }) => Object.keys(definition.passwords)));
   const low = [
     declaredPasswordLayer(declared, inputs.passwords.file),
-    ...(defaults ? [{ name: 'services/defaults.yml', values: documentEntries(defaults) }] : []),
+    ...(defaults
+      ? [{ name: 'services/defaults.yml', from: 'services' as const, values: documentEntries(defaults) }]
+      : []),
     ...[...services.values()].map(serviceLayer),
   ];
   const high = [
@@ -140,7 +142,8 @@ function readInventory(inputs: SiteInputs, keep: <T>(result: Result<T>) => T | u
 }
 
 function serviceLayer(service: LoadedService): VariableLayer {
-  return { name: `service ${service.definition.service}`, values: documentEntries(service.document, ['variables']) };
+  const values = documentEntries(service.document, ['variables']);
+  return { name: `service ${service.definition.service}`, from: 'services', values };
 }
 
 function inventoryLayers(inventory: Inventory): VariableLayer[] {

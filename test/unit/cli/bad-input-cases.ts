@@ -50,6 +50,18 @@ export const commandLine: readonly Case[] = [
   { of: 'unknown tag to skip', args: ['status', '--skip-tags', 'hat'], says: ['--skip-tags hat: no service'] },
   { of: 'unknown host', args: ['status', '--limit', 'alpa'], says: ['no host or group matches alpa', 'mean alpha?'] },
   { of: 'a limit that leaves nothing', args: ['status', '--limit', 'alpha:!alpha'], says: ['leaves no host'] },
+  {
+    of: 'unknown variable',
+    args: ['config', 'get', 'heat_tagg'],
+    says: ['variable heat_tagg is not', 'mean heat_tag'],
+  },
+  {
+    of: 'unknown host of a variable',
+    args: ['config', 'get', 'heat_tag', '--host', 'alpa'],
+    says: ['host alpa is not in the inventory', 'mean alpha?'],
+  },
+  { of: 'config of something else', args: ['config', 'set', 'x'], says: ['config: there is no set'] },
+  { of: 'config get of nothing', args: ['config', 'get'], says: ['the argument VARIABLE is missing'] },
   { of: 'unknown image', args: ['build', 'nosuch'], says: ['no image or service matches nosuch'] },
   { of: '-e without value', args: [...plan, '-e', 'x'], says: ['-e:1:1: error: an extra variable is not name=value'] },
   { of: '-e with broken JSON', args: [...plan, '-e', '{a: '], says: ['-e:1:5: error: '] },

@@ -17,8 +17,8 @@ describe('the commands', () => {
   });
 
   it('ask before they change anything, and take a selection unless a saved plan has it', () => {
-    for (const { name, takes, usage } of mutating) {
-      const chosen = usage === 'FILE' ? ['run'] : ['site', 'selection'];
+    for (const { name, takes, arguments: taken } of mutating) {
+      const chosen = taken?.[0]?.[0] === '<file>' ? ['run'] : ['site', 'selection'];
       expect(takes, name).toEqual(expect.arrayContaining([...chosen, 'yes']));
     }
     for (const { name, takes } of commands.filter((c) => !c.mutating)) expect(takes, name).not.toContain('yes');
