@@ -15,8 +15,8 @@ const http = z.strictObject({
   /** Status of the answer: one, or a list of those that are right. */
   status: z.union([whole, z.array(whole).min(1)]).default(200),
   /** Text that must be in the answer's body. */
-  contains: text.optional(),
-  headers: z.record(z.string(), z.string()).default({}),
+  contains: z.union([text, z.number()]).optional(),
+  headers: z.record(z.string(), z.union([z.string(), z.number()])).default({}),
   /** `keystone`: the request carries a token of the site's administrator. */
   auth: z.literal('keystone').optional(),
   /** Seconds one request may take. */
@@ -35,7 +35,7 @@ const sql = z.strictObject({
 
 const command = z.strictObject({
   container: text,
-  argv: z.array(text).min(1),
+  argv: z.array(z.union([text, z.number()])).min(1),
   /** Exit code that means the gate passes. */
   exit: whole.default(0),
 });
@@ -70,3 +70,8 @@ export const gatesSchema = z.array(gateSchema);
 
 export type GateDefinition = z.infer<typeof gateSchema>;
 export type GateKind = (typeof gateKinds)[number];
+
+/** `magnum` → `magnum_gates`, the operator's own gates of that service. */
+export function gatesVariable(service: string): string {
+  return `${service.replaceAll('-', '_')}_gates`;
+}
