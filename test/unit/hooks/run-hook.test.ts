@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { amidHooks, type Finished } from '../../../src/cli/run-hooks.ts';
+import { amidHooks, type Finished, hooksPort } from '../../../src/cli/run-hooks.ts';
 import { DeployError, type ExitCode, exitCode, formatDiagnostic } from '../../../src/core/model/diagnostic.ts';
 import type { Plan } from '../../../src/core/plan/steps.ts';
 import { runHookProcess } from '../../../src/edge/hooks/run-hook.ts';
@@ -177,6 +177,15 @@ describe('hooks around a run', () => {
         `post-run: post-run ${facts} ok 0`,
       ],
     });
+  });
+
+  it('are told of their service when they are steps', async () => {
+    const path = await put('pre-service', 'env | grep ^DEPLOY_ | sort');
+    const settings = { hooks: new Map(), timeout: 20, runId: 'r1', configdir: '/etc/k', tags: [] };
+    const lines: string[] = [];
+    await hooksPort(plan, settings).run({ path, when: 'pre-service', service: 'heat' }, (line) => lines.push(line));
+    const told = ['CONFIGDIR=/etc/k', 'HOOK=pre-service', 'HOSTS=ctl1,ctl2', 'RUN=r1', 'SERVICE=heat', 'SITE=here'];
+    expect(lines).toEqual([...told, 'TAGS=', 'VERB=upgrade'].map((fact) => `DEPLOY_${fact}`));
   });
 
   it.each([

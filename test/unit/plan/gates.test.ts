@@ -89,7 +89,7 @@ describe('the gates of a service', () => {
       'magnum_gates:\n  - tcp: {address: a, port: 99999}\n',
       /globals\.yml:\d+:29: error: gate: tcp\.port must be a port/,
     ],
-    ['magnum_gates:\n  - http: {url: "magnum"}\n', /http\.url must begin with http/],
+    ['magnum_gates:\n  - http: {url: "magnum"}\n', /http\.url must be an address like/],
     ['magnum_gates:\n  - command: {container: magnum_apy, argv: [x]}\n', /no container magnum_apy\n.*magnum_api/],
     [
       'magnum_gates:\n  - command: {container: magnum_api, argv: ["{{ keystone_admin_password }}"]}\n',
@@ -101,9 +101,13 @@ describe('the gates of a service', () => {
     expect(problems(globals)).not.toContain(passwordOf('keystone_admin_password'));
   });
 
-  it('have a name that is known: a near one is a warning', () => {
-    const warnings = new SimulatedSite({ globals: 'magnum_gates: []\n' });
-    expect(warnings.desired(magnum).diagnostics).toEqual([]);
+  it('are left out with a warning when a limit leaves no host for the command', () => {
+    const text = 'heat_gates: [{command: {container: glance_api, argv: [x]}}]\n';
+    const limited = new SimulatedSite({ globals: text }).desired({ tags: ['heat'], limit: 'node3' });
+    expect(limited.desired.services.find(({ name }) => name === 'heat')?.gates).toEqual([]);
+    expect(limited.diagnostics.map((d) => `${d.severity}: ${d.message}`)).toEqual([
+      'warning: gate is left out: none of the selected hosts holds glance_api',
+    ]);
   });
 });
 
