@@ -77,9 +77,29 @@ describe('the gates of a service', () => {
     expect(server?.password.reveal()).toBe(passwordOf('magnum_database_password'));
   });
 
-  it('run a command where its container is', () => {
-    const text = 'magnum_gates: [{command: {container: magnum_api, argv: [curl, "{{ api_interface_address }}"]}}]\n';
-    expect(gatesOf(text)).toMatchObject([{ host: 'node1', check: { argv: ['curl', '192.0.2.11'] } }]);
+  it('run a command where its container is, and tell it of that node', () => {
+    const text = '[{command: {container: haproxy, argv: [curl, "{{ api_interface_address }}"]}}]\n';
+    const node1 = [{ host: 'node1', check: { argv: ['curl', '192.0.2.11'] } }];
+    expect(gatesOf(`magnum_gates: ${text}`)).toMatchObject(node1);
+  });
+
+  it('come from the definition and from the operator, in this order, each evaluated once', () => {
+    const definitions = {
+      magnum: 'gates:\n  - tcp: {address: "{{ api_interface_address }}", port: "{{ magnum_api_port }}"}\n',
+    };
+    const globals = `odd: "{{ '{{ nowhere }}' }}"\nmagnum_gates: [{http: {url: "http://a/", contains: "{{ odd }}"}}]\n`;
+    const { desired } = new SimulatedSite({ globals, definitions }).desired(magnum);
+    expect(desired.services[0]?.gates.map(({ check }) => check)).toMatchObject([
+      { kind: 'tcp', address: '192.0.2.11', port: 9511 },
+      { kind: 'http', contains: '{{ nowhere }}' },
+    ]);
+  });
+
+  it('of a definition are refused where they stand', () => {
+    const definitions = { magnum: 'gates:\n  - tcp: {address: "{{ nowhere }}", port: x}\n' };
+    const found = () => new SimulatedSite({ definitions }).desired(magnum);
+    expect(found).toThrow(/magnum\/service\.yml:\d+:\d+: error: .*nowhere is not defined/);
+    expect(found).toThrow(/magnum\/service\.yml:\d+:43: error: gate: tcp\.port must be a port number/);
   });
 
   it.each([
