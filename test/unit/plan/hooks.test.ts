@@ -64,6 +64,18 @@ describe.each([
   });
 });
 
+it('a load balancer entry that is written before all services brings no cycle', async () => {
+  const choice = { tags: ['heat', 'magnum'] };
+  const overrides = { 'heat.conf': '[DEFAULT]\nmax_resources_per_stack = 7\n' };
+  const of = new SimulatedSite({ globals: 'magnum_api_port: 19511\n', overrides });
+  const plan = hooked(must(of.plan('reconfigure', observe(deployed), choice)), of);
+  const [before] = hookSteps(plan, 'pre-service', 'heat');
+  const entries = plan.steps.filter((s) => s.kind === 'reload' && s.service === 'magnum');
+  expect(entries).toHaveLength(3);
+  expect(precedes(plan, before ?? [], entries)).toBe(true);
+  expect(await carryOut(plan, copyOf(deployed))).toEqual({ done: plan.steps.length, failed: [], left: [] });
+});
+
 describe('hooks', () => {
   const plan = hooked(must(changed.plan('upgrade', observe(deployed))), changed);
 
