@@ -23,10 +23,9 @@ export async function carryThrough(
   showPlan(plan, output);
   if (plan.steps.length === 0) return exitCode.ok;
   if (!(await confirmed(options, questions[verb] ?? 'Carry this out?'))) return exitCode.ok;
-  const code = await carryOut(plan, survey, options, output);
-  if (code !== exitCode.ok) return code;
-  const observed = await observeAll(survey.nodes, lookFor(verb));
-  const rest = await planAgain(verb, { ...survey, observed }, options, output);
-  if (rest.steps.length > 0) throw describeLeft(rest);
-  return exitCode.ok;
+  return carryOut(plan, survey, options, output, async () => {
+    const observed = await observeAll(survey.nodes, lookFor(verb));
+    const rest = await planAgain(verb, { ...survey, observed, hooks: new Map() }, options, output);
+    if (rest.steps.length > 0) throw describeLeft(rest);
+  });
 }

@@ -2,6 +2,7 @@ import type { ImageRef } from '../core/desired/model.ts';
 import { closure } from '../core/graph/dag.ts';
 import { DeployError, error, exitCode } from '../core/model/diagnostic.ts';
 import { didYouMean } from '../core/model/suggest.ts';
+import { withHooks } from '../core/plan/hooks.ts';
 import { type ChangeVerb, imagesToResolve, verbPolicy } from '../core/plan/policy.ts';
 import type { Plan } from '../core/plan/steps.ts';
 import { planDestroy, planStop } from '../core/plan/teardown.ts';
@@ -57,6 +58,11 @@ export async function planAgain(
 }
 
 export function teardownPlan(verb: 'stop' | 'destroy', survey: Survey, keepVolumes: boolean): Plan {
+  // Here what requires others goes first, which the steps say by themselves.
+  return withHooks(bareTeardown(verb, survey, keepVolumes), survey.hooks, new Map());
+}
+
+function bareTeardown(verb: 'stop' | 'destroy', survey: Survey, keepVolumes: boolean): Plan {
   if (verb === 'stop') return planStop(survey.desired, survey.observed);
   const services = [...survey.loaded.site.services.values()].map((s) => s.definition);
   const edges = new Map(services.map((s) => [s.service, s.requires]));

@@ -27,7 +27,17 @@ export function surveyOf(site: SimulatedSite, world: SimulatedWorld, choice: Cho
   const { target, desired } = site.desired(choice);
   const observed = new Map([...observe(world)].filter(([host]) => target.hosts.includes(host)));
   const loaded: LoadedSite = site.loaded;
-  return { loaded, target, desired, observed, nodes: new Map(), digests: new Map(), limits: {} };
+  return {
+    loaded,
+    target,
+    desired,
+    observed,
+    nodes: new Map(),
+    digests: new Map(),
+    limits: {},
+    hooks: new Map(),
+    hookTimeout: 600,
+  };
 }
 
 /** Plans and saves as the command line does; what was written is read back. */

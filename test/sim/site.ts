@@ -53,6 +53,8 @@ export interface SiteSettings {
   readonly extraVars?: readonly string[];
   /** Passwords that are not `passwordOf` their name. */
   readonly passwords?: Readonly<Record<string, string>>;
+  /** Lines added to the definition of a service, by its name. */
+  readonly definitions?: Readonly<Record<string, string>>;
 }
 
 export interface Choice {
@@ -183,8 +185,13 @@ function load(settings: SiteSettings, hosts: readonly string[]): LoadedSite {
       groupVars: varFiles('group_vars', settings.groupVars),
       hostVars: varFiles('host_vars', settings.hostVars),
       defaults: shipped.defaults,
-      services: shipped.services,
       extraVars: (settings.extraVars ?? []).map((text) => ({ kind: 'argument', text })),
+      services: shipped.services.map(({ file, text }) => {
+        const [added = ''] = Object.entries(settings.definitions ?? {}).flatMap(([service, lines]) =>
+          file.endsWith(`/${service}/service.yml`) ? [lines] : [],
+        );
+        return { file, text: `${text}${added}` };
+      }),
       overrides: new Map(Object.entries(settings.overrides ?? {})),
     }),
   );

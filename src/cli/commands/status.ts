@@ -8,7 +8,7 @@ import { type Survey, takeSurvey } from '../survey.ts';
 /** Exit 0 when every container that should be there runs and is healthy, else 1. */
 export async function run({ options: raw, output }: Invocation): Promise<ExitCode> {
   const options = changeOptions(raw);
-  const survey = await takeSurvey(options, output);
+  const survey = await takeSurvey(options, output, {}, false);
   try {
     const rows = await Promise.all(containerStatus(survey.desired, survey.observed).map((row) => settled(row, survey)));
     if (output.json) output.data({ containers: rows });

@@ -1,5 +1,6 @@
 import type { Desired, DesiredContainer } from '../desired/model.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
+import type { Hooks } from '../model/hook.ts';
 import { type HostName, imageName, type ObservedNode, type PinnedImage } from '../model/node.ts';
 import { type ChangeVerb, type Observed, runningImage, verbPolicy } from './policy.ts';
 import type { RolloutLimits } from './rollout-limits.ts';
@@ -12,6 +13,8 @@ export interface PlanInput {
   /** `repository:tag` → digest, for every image `imagesToResolve` named. */
   readonly digests: ReadonlyMap<string, string>;
   readonly limits?: RolloutLimits | undefined;
+  /** The operator's, to be made steps of the plan. */
+  readonly hooks?: Hooks | undefined;
 }
 
 export interface Context extends PlanInput {

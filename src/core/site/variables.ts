@@ -1,6 +1,7 @@
 import { error, type SourceSpan } from '../model/diagnostic.ts';
 import type { HostName } from '../model/node.ts';
 import { didYouMean } from '../model/suggest.ts';
+import type { YamlPath } from '../schema/yaml.ts';
 import { culpritOf } from './culprit.ts';
 import { evaluateTemplate } from './evaluate.ts';
 import type { Inventory } from './inventory.ts';
@@ -57,6 +58,8 @@ export interface Scope {
   written(name: string): Written | undefined;
   /** Does the work and tells which variables it read directly, of this host and of others. */
   used<T>(work: () => T): { readonly value: T; readonly reads: ReadonlySet<ReadVariable> };
+  /** Where the value at a path inside a variable stands; undefined when the name is not set anywhere. */
+  placeIn(name: string, path: YamlPath): SourceSpan | undefined;
 }
 
 /** Scopes of a site. They share the engine and the parsed templates; each host's values are kept. */
@@ -195,6 +198,19 @@ class HostScope implements Scope {
 
   written(name: string): Written | undefined {
     return writtenIn(this.#layers, name);
+  }
+
+  placeIn(name: string, path: YamlPath): SourceSpan | undefined {
+    const entry = this.#entry(name);
+    return entry && (entry.inside?.(path) ?? entry.at);
+  }
+
+  #entry(name: string): VariableEntry | undefined {
+    for (let i = this.#layers.length - 1; i >= 0; i--) {
+      const entry = this.#layers[i]?.values.get(name);
+      if (entry) return entry;
+    }
+    return undefined;
   }
 
   used<T>(work: () => T): { readonly value: T; readonly reads: ReadonlySet<ReadVariable> } {

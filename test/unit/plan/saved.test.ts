@@ -247,12 +247,12 @@ describe('what moved in the configuration is named', () => {
     [
       'a variable',
       { globals: `${tag}magnum_api_port: 19511\n` },
-      /^node1, node2, node3: the configuration of magnum_api changed: .*magnum.conf/,
+      /^node1, node2, node3: the configuration of magnum_api changed \(var:magnum_api_port\): .*magnum.conf/,
     ],
     [
       'an override',
       { globals: tag, overrides: { 'magnum.conf': '[DEFAULT]\na = 1\n' } },
-      /the configuration of magnum_conductor changed: magnum.conf/,
+      /the configuration of magnum_conductor changed \(override:magnum.conf\): magnum.conf/,
     ],
     [
       'an environment',
