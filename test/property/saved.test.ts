@@ -10,7 +10,9 @@ import { change, emptyWorld } from '../sim/scenario.ts';
 import { type Choice, SimulatedSite } from '../sim/site.ts';
 import type { SimulatedWorld } from '../sim/world.ts';
 
-const runs = Number(process.env.PROPERTY_RUNS ?? 25);
+/** Set PROPERTY_RUNS to look longer than an ordinary test may. */
+const runs = Number(process.env.PROPERTY_RUNS ?? 15);
+const timeout = 1_000 + runs * 1_000;
 
 const site = new SimulatedSite();
 const deployed = emptyWorld(site);
@@ -96,40 +98,52 @@ function deedsOf(plan: Plan | undefined): string | undefined {
 }
 
 describe('any plan that was saved', () => {
-  it('is accepted, and is the same, while nothing has moved', async () => {
-    await fc.assert(
-      fc.asyncProperty(anyCase, async ({ of, verb, choice, move }) => {
-        const start = moved(move);
-        const made = await saveOf(siteOf(of), start, verb, choice);
-        if (made === undefined) return;
-        expect(await again(made.saved, siteOf(of), twinOf(start), choice)).toEqual(made.plan);
-      }),
-      { numRuns: runs },
-    );
-  });
+  it(
+    'is accepted, and is the same, while nothing has moved',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(anyCase, async ({ of, verb, choice, move }) => {
+          const start = moved(move);
+          const made = await saveOf(siteOf(of), start, verb, choice);
+          if (made === undefined) return;
+          expect(await again(made.saved, siteOf(of), twinOf(start), choice)).toEqual(made.plan);
+        }),
+        { numRuns: runs },
+      );
+    },
+    timeout,
+  );
 
-  it('is refused when a change of the nodes would make it another plan', async () => {
-    await fc.assert(
-      fc.asyncProperty(anyCase, async ({ of, verb, choice, move }) => {
-        const world = moved(move);
-        const made = await saveOf(siteOf(of), deployed, verb, choice);
-        const now = await saveOf(siteOf(of), world, verb, choice);
-        if (made === undefined || deedsOf(now?.plan) === deedsOf(made.plan)) return;
-        expect(await refusals(made.saved, siteOf(of), world, choice)).not.toEqual([]);
-      }),
-      { numRuns: runs },
-    );
-  });
+  it(
+    'is refused when a change of the nodes would make it another plan',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(anyCase, async ({ of, verb, choice, move }) => {
+          const world = moved(move);
+          const made = await saveOf(siteOf(of), deployed, verb, choice);
+          const now = await saveOf(siteOf(of), world, verb, choice);
+          if (made === undefined || deedsOf(now?.plan) === deedsOf(made.plan)) return;
+          expect(await refusals(made.saved, siteOf(of), world, choice)).not.toEqual([]);
+        }),
+        { numRuns: runs },
+      );
+    },
+    timeout,
+  );
 
-  it('is refused when a change of the configuration would make it another plan', async () => {
-    await fc.assert(
-      fc.asyncProperty(anyCase, async ({ of, next, verb, choice }) => {
-        const made = await saveOf(siteOf(of), deployed, verb, choice);
-        const now = await saveOf(siteOf(next), deployed, verb, choice);
-        if (made === undefined || deedsOf(now?.plan) === deedsOf(made.plan)) return;
-        expect(await refusals(made.saved, siteOf(next), deployed, choice)).not.toEqual([]);
-      }),
-      { numRuns: runs },
-    );
-  });
+  it(
+    'is refused when a change of the configuration would make it another plan',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(anyCase, async ({ of, next, verb, choice }) => {
+          const made = await saveOf(siteOf(of), deployed, verb, choice);
+          const now = await saveOf(siteOf(next), deployed, verb, choice);
+          if (made === undefined || deedsOf(now?.plan) === deedsOf(made.plan)) return;
+          expect(await refusals(made.saved, siteOf(next), deployed, choice)).not.toEqual([]);
+        }),
+        { numRuns: runs },
+      );
+    },
+    timeout,
+  );
 });

@@ -17,8 +17,9 @@ export async function run({ args, options: raw, output }: Invocation): Promise<E
   const survey = await takeSurvey(options, output, lookFor(verb));
   try {
     const plan = await planOf(verb, survey, options, output);
+    const save = sink?.prepare(plan, survey);
     showPlan(plan, output);
-    await sink?.save(plan, survey);
+    await save?.();
     return plan.steps.length > 0 ? exitCode.changesPending : exitCode.ok;
   } finally {
     await closeAll(survey.nodes);
@@ -33,9 +34,12 @@ async function sinkFor(file: string, raw: Readonly<Record<string, unknown>>, out
   ]);
   unwrap(await checkFolderOf(file), output, exitCode.badInput);
   const options = absoluteOptions(raw);
-  const save = async (plan: Plan, survey: Survey): Promise<void> => {
-    unwrap(await writeSavedPlan(file, planToSave(plan, survey, options)), output, exitCode.badInput);
-    output.note(`saved to ${file}: deploy apply ${file} carries it out`);
+  const prepare = (plan: Plan, survey: Survey) => {
+    const content = planToSave(plan, survey, options);
+    return async (): Promise<void> => {
+      unwrap(await writeSavedPlan(file, content), output, exitCode.badInput);
+      output.note(`saved to ${file}: deploy apply ${file} carries it out`);
+    };
   };
-  return { options, save };
+  return { options, prepare };
 }

@@ -50,6 +50,7 @@ async function run(failing: string, lookAgain?: () => Promise<void>) {
     note: say,
     data: () => {},
     diagnostics: (list) => list.map(formatDiagnostic).forEach(say),
+    failure: () => {},
     redactWith: () => {},
   };
   const simulated = { loaded: changed.loaded, target, desired, observed: observe(world), nodes: world.nodes };

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { EventEmitter } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createOutput } from '../../../src/cli/output.ts';
@@ -107,6 +107,25 @@ describe('the output', () => {
       'canary',
       'diagnostics',
       'error',
+    ]);
+  });
+});
+
+describe('the sources', () => {
+  it('write to the streams of the process in one place only, past which nothing is redacted', () => {
+    const writers = readdirSync(join(programDirectory, 'src'), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts'))
+      .flatMap((name) => {
+        const text = readFileSync(join(programDirectory, 'src', name), 'utf8');
+        return [
+          ...text.matchAll(/createOutput\(|process\.(?:stdout|stderr)\.write|console\.(?:log|info|warn|error)\(/g),
+        ].map(([found]) => `${name}: ${found}`);
+      });
+    // Commander's own help, and the one output of the process.
+    expect(writers.sort()).toEqual([
+      'cli/output.ts: createOutput(',
+      'cli/program.ts: createOutput(',
+      'cli/program.ts: process.stderr.write',
     ]);
   });
 });

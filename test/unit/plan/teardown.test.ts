@@ -84,6 +84,17 @@ describe('destroy', () => {
     expect(stateOf(world)).toEqual(stateOf(deployed));
   });
 
+  it.each([{}, { tags: ['magnum'] }, { tags: ['keystone'], limit: 'node1,node2' }] as const)(
+    'leaves nothing for a second look to find, volumes kept or not: %j',
+    async (choice) => {
+      for (const keepVolumes of [false, true]) {
+        const world = copyOf(deployed);
+        await carryOut(teardown('destroy', world, choice, keepVolumes), world);
+        expect(teardown('destroy', world, choice, keepVolumes).steps).toEqual([]);
+      }
+    },
+  );
+
   it('takes each service away after those that need it', () => {
     const plan = teardown('destroy', deployed);
     const magnum = plan.steps.filter((s) => s.service === 'magnum');
