@@ -42,7 +42,7 @@ const lines = (...texts: string[]) => texts.map((text) => `${text}\n`).join('');
 /** Lines of globals.yml the simulated site has before those of a test. */
 const first = 6;
 
-describe('causes of a change', () => {
+describe('causes of a change', { timeout: 30_000 }, () => {
   it('name the variable that was edited, through all that is made from it, and its line', () => {
     const before = { globals: lines('openstack_region_name: one', 'openstack_logging_debug: false') };
     const after = { globals: lines('openstack_region_name: one', 'openstack_logging_debug: true') };
