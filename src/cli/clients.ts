@@ -54,13 +54,7 @@ export function createClients(): ClientsPort {
     },
     checkGate: async (node, gate) => {
       const { checkGate } = await import('../edge/gates/check.ts');
-      return checkGate(
-        {
-          connect: (address, port) => node.connect(address, port),
-          exec: (container, argv, options) => node.exec(container, argv, options),
-        },
-        gate,
-      );
+      return checkGate(node, gate);
     },
     ensureMessaging: async (node, wish) => {
       const { ensureUsers } = await import('../edge/rabbitmq/users.ts');

@@ -132,11 +132,10 @@ function planContainer(
         c.name === name && nodeOf(context, c.host)?.containers.some((o) => o.name === name && o.state === 'running'),
     )
     .map((c) => c.host);
-  const groupHosts = service.groupHosts.get(name) ?? [];
   const input = {
     site: context.desired.site,
     changes: rollout,
-    groupHosts,
+    groupHosts: service.groupHosts.get(name) ?? [],
     needs,
     gates: service.gates,
     balancers: balancersOf(context, service),

@@ -1,7 +1,7 @@
 import type { EvaluatedGate, GateCheck } from '../../core/desired/gate.ts';
 import { DeployError } from '../../core/model/diagnostic.ts';
 import { isSecret, type Secret } from '../../core/model/secret.ts';
-import type { ExecResult, GateAnswer } from '../../run/ports.ts';
+import type { GateAnswer, NodePort } from '../../run/ports.ts';
 import { withMariadb } from '../mariadb/connection.ts';
 import { identifier } from '../mariadb/sql.ts';
 import { messageOf, openSession } from '../openstack/api.ts';
@@ -12,10 +12,7 @@ import { type HttpAnswer, httpClient } from '../wire/http.ts';
 type Check<K extends GateCheck['kind']> = Extract<GateCheck, { kind: K }>;
 
 /** What a gate is asked through: connections made from a node, and its containers. */
-export interface GateNode {
-  readonly connect: Connect;
-  exec(container: string, argv: readonly string[], options: { timeoutMs: number }): Promise<ExecResult>;
-}
+export type GateNode = Pick<NodePort, 'connect' | 'exec'>;
 
 const attemptMs = 10_000;
 const shown = 200;
@@ -23,10 +20,11 @@ const shown = 200;
 /** Asks once. A server that cannot be reached is an answer like any other. */
 export async function checkGate(node: GateNode, gate: EvaluatedGate): Promise<GateAnswer> {
   const { check } = gate;
+  const connect: Connect = (address, port) => node.connect(address, port);
   try {
-    if (check.kind === 'http') return await checkHttp(node.connect, check);
-    if (check.kind === 'tcp') return await checkTcp(node.connect, check);
-    if (check.kind === 'sql') return await checkSql(node.connect, check);
+    if (check.kind === 'http') return await checkHttp(connect, check);
+    if (check.kind === 'tcp') return await checkTcp(connect, check);
+    if (check.kind === 'sql') return await checkSql(connect, check);
     return await checkCommand(node, check, gate.within * 1000);
   } catch (failure) {
     // An engine, a server or a connection that fails may be well in a second.
