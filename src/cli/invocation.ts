@@ -24,5 +24,6 @@ export function changeOptions(options: Readonly<Record<string, unknown>>): Chang
     skipTags: list(options.skipTags),
     limit: typeof options.limit === 'string' ? options.limit : undefined,
     yes: options.yes === true || options.yesIReallyReallyMeanIt === true,
+    confirm: typeof options.confirm === 'function' ? (options.confirm as ChangeOptions['confirm']) : undefined,
   };
 }

@@ -3,7 +3,8 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { DeployError, type ExitCode, error, exitCode, formatDiagnostic } from '../core/model/diagnostic.ts';
 import { VariableError } from '../core/site/variable-error.ts';
 import { condense } from '../report/diagnostics.ts';
-import { type CommandEntry, commands } from './commands/registry.ts';
+import { allCommands as commands } from './commands/all.ts';
+import type { CommandEntry } from './commands/registry.ts';
 import { unknownCommand, usageError } from './usage-errors.ts';
 
 const exitCodes = `
@@ -62,12 +63,21 @@ const optionSets: Readonly<Record<CommandEntry['takes'][number], () => Option[]>
     new Option('--nocache', 'build without the layer cache').default(false),
     new Option('--list', 'show what would be built, and stop').default(false),
   ],
+  runbook: () => [
+    new Option('--plan', 'show every stage and its plan, and stop; exit 2 when there is something to do').default(
+      false,
+    ),
+    new Option('--from <stage>', 'begin with this stage'),
+    new Option('--approve <stage>', 'approve the pause of this stage, repeatable').argParser(commaList).default([]),
+    new Option('--approve-all', 'approve every pause').default(false),
+  ],
   destroy: () => [new Option('--keep-volumes', 'leave volumes (the data) where they are').default(false)],
 };
 
 function addCommand(program: Command, entry: CommandEntry, finish: (code: ExitCode) => void): void {
   const command = program.command(entry.name).summary(entry.summary).description(entry.summary);
   if (entry.usage === 'VERB') command.argument('<verb>', 'pull, deploy, reconfigure, upgrade, stop or destroy');
+  if (entry.usage === 'RUNBOOK') command.argument('<runbook>', 'a file, or the name of one in playbooks/');
   if (entry.usage?.startsWith('[PATTERN'))
     command.argument('[patterns...]', 'services, images, globs or /regular expressions/');
   for (const set of entry.takes) for (const option of optionSets[set]()) command.addOption(option);

@@ -7,7 +7,7 @@ export interface CommandEntry {
   readonly usage?: string;
   /** Changes nodes: asks before it does, and takes what all such commands take. */
   readonly mutating: boolean;
-  readonly takes: readonly ('site' | 'selection' | 'yes' | 'build' | 'destroy')[];
+  readonly takes: readonly ('site' | 'selection' | 'yes' | 'build' | 'destroy' | 'runbook')[];
   readonly examples: readonly string[];
   /** Loaded only when the command is run: start-up time is part of every command. */
   readonly load: () => Promise<{ readonly run: (invocation: Invocation) => Promise<ExitCode> }>;
@@ -15,7 +15,7 @@ export interface CommandEntry {
 
 const change = () => import('./change.ts');
 
-/** Every command of the tool; tests walk this table. */
+/** Every command but `run`, which carries out these: `allCommands` has it as well. */
 export const commands: readonly CommandEntry[] = [
   {
     name: 'build',

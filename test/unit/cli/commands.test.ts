@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { commands } from '../../../src/cli/commands/registry.ts';
+import { allCommands as commands } from '../../../src/cli/commands/all.ts';
 import { changeOptions } from '../../../src/cli/invocation.ts';
 import { wantedLook } from '../../../src/cli/survey.ts';
 import { verbPolicy } from '../../../src/core/plan/policy.ts';
@@ -17,8 +17,11 @@ describe('the commands', () => {
   });
 
   it('ask before they change anything, and take a selection', () => {
-    for (const { name, takes } of mutating)
-      expect(takes, name).toEqual(expect.arrayContaining(['site', 'selection', 'yes']));
+    for (const { name, takes } of mutating) {
+      // The stages of a runbook have selections of their own.
+      const selection = name === 'run' ? 'runbook' : 'selection';
+      expect(takes, name).toEqual(expect.arrayContaining(['site', selection, 'yes']));
+    }
     for (const { name, takes } of commands.filter((c) => !c.mutating)) expect(takes, name).not.toContain('yes');
   });
 
