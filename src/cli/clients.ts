@@ -48,6 +48,16 @@ export function createClients(): ClientsPort {
       const counted = states.filter((s) => servers.some((w) => w.backend === s.backend && w.server === s.server));
       return counted.reduce((sum, state) => sum + state.sessions + state.queued, 0);
     },
+    checkGate: async (node, gate) => {
+      const { checkGate } = await import('../edge/gates/check.ts');
+      return checkGate(
+        {
+          connect: (address, port) => node.connect(address, port),
+          exec: (container, argv, options) => node.exec(container, argv, options),
+        },
+        gate,
+      );
+    },
     ensureMessaging: async (node, wish) => {
       const { ensureUsers } = await import('../edge/rabbitmq/users.ts');
       const server = { address: wish.address, port: wish.port, user: wish.user, password: wish.password };

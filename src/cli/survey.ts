@@ -1,5 +1,6 @@
 import type { Desired } from '../core/desired/model.ts';
 import { DeployError, type Diagnostic, exitCode } from '../core/model/diagnostic.ts';
+import type { Hooks } from '../core/model/hook.ts';
 import { type HostName, imageName } from '../core/model/node.ts';
 import { makePlan } from '../core/plan/plan.ts';
 import { type ChangeVerb, imagesToResolve, type Observed } from '../core/plan/policy.ts';
@@ -7,10 +8,12 @@ import { type HostClaim, precheck } from '../core/plan/prechecks.ts';
 import { requiredServices } from '../core/plan/required.ts';
 import type { Plan } from '../core/plan/steps.ts';
 import type { OpenNode } from '../edge/node/node.ts';
+import { readHooks } from '../edge/store/read-hooks.ts';
 import { closeAll, observeAll, openNodes } from './nodes.ts';
 import type { SelectionOptions } from './options.ts';
 import type { Output } from './output.ts';
 import { openSiteRegistry, resolveDigests } from './registry.ts';
+import { hookSeconds } from './run-hooks.ts';
 import { desiredState, type LoadedSite, loadSite, selectTarget, type Target, unwrap } from './site.ts';
 import { foreignVip } from './vip.ts';
 
@@ -23,6 +26,10 @@ export interface Survey {
   readonly nodes: ReadonlyMap<HostName, OpenNode>;
   /** Tags this run has resolved. Each is asked for once, so that a tag that moves meanwhile does not split the nodes. */
   readonly digests: Map<string, string>;
+  /** The operator's hooks; none for what only looks. */
+  readonly hooks: Hooks;
+  /** Seconds one hook may take. */
+  readonly hookTimeout: number;
 }
 
 /** Loads, selects, renders and looks. Nothing is connected to before all input is known to be good; the caller closes. */
@@ -30,14 +37,17 @@ export async function takeSurvey(
   options: SelectionOptions,
   output: Output,
   want: { images?: boolean; listening?: boolean } = {},
+  mayChange = true,
 ): Promise<Survey> {
   const loaded = await loadSite(options, output);
   const target = selectTarget(loaded, options, output);
   const desired = await desiredState(loaded, target, output);
+  const hooks = mayChange ? unwrap(await readHooks(options.configdir), output, exitCode.badInput) : new Map();
+  const hookTimeout = hookSeconds(loaded, target);
   const nodes = await openNodes(loaded, target.hosts, options);
   try {
     const observed = await observeAll(nodes, want);
-    return { loaded, target, desired, observed, nodes, digests: new Map() };
+    return { loaded, target, desired, observed, nodes, digests: new Map(), hooks, hookTimeout };
   } catch (cause) {
     await closeAll(nodes);
     throw cause;
@@ -75,7 +85,7 @@ export async function planFor(
     throw new DeployError([...problems, ...required], exitCode.nodeNotUsable);
   }
   output.diagnostics(problems);
-  return unwrap(makePlan({ verb, desired, observed, digests }), output, exitCode.nodeNotUsable);
+  return unwrap(makePlan({ verb, desired, observed, digests, hooks: survey.hooks }), output, exitCode.nodeNotUsable);
 }
 
 async function digestsFor(verb: ChangeVerb, survey: Survey): Promise<ReadonlyMap<string, string>> {

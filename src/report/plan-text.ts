@@ -1,4 +1,5 @@
 import { sha256 } from '../core/hash.ts';
+import { controlHost } from '../core/model/hook.ts';
 import type { Plan, Step } from '../core/plan/steps.ts';
 import { stepText } from './step-text.ts';
 
@@ -7,7 +8,7 @@ export function planText(plan: Plan): string {
   const lines: string[] = [];
   for (const notice of plan.notices) lines.push(`note: ${notice}`);
   if (plan.steps.length === 0) return [...lines, `deploy ${plan.verb}: nothing to do`].join('\n');
-  const hosts = new Set(plan.steps.map((step) => step.host));
+  const hosts = new Set(plan.steps.map((step) => step.host).filter((host) => host !== controlHost));
   lines.push(`deploy ${plan.verb}: ${count(plan.steps.length, 'step')} on ${count(hosts.size, 'host')}`);
   for (const service of new Set(plan.steps.map((step) => step.service))) {
     lines.push('', service);

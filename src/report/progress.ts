@@ -55,6 +55,7 @@ function eventText(event: Event): string | undefined {
   const subject = `${event.step.host}  ${stepText(event.step)}`;
   if (event.event === 'done')
     return `${subject}: done${event.note ? ` (${event.note})` : ''} in ${(event.ms / 1000).toFixed(1)} s`;
+  if (event.event === 'progress' && event.step.kind === 'hook') return `${event.step.name}: ${event.line}`;
   if (event.event === 'failed') return `${subject}: FAILED\n${event.diagnostics.map(formatDiagnostic).join('\n')}`;
   return undefined;
 }

@@ -34,6 +34,8 @@ const phrases: { readonly [K in StepKind]: (step: StepOf<K>) => string } = {
   messaging: (step) => `ensure RabbitMQ users ${step.wish.users.map((u) => u.name).join(', ')}`,
   keys: (step) => `share the ${step.wish.kind} keys of ${step.wish.container}`,
   'galera-check': (step) => `check that ${step.members} Galera members are Synced`,
+  gate: (step) => `gate: ${step.gate.name}`,
+  hook: (step) => `run hook ${step.name}`,
   wipe: (step) =>
     [
       step.volumes.length > 0 ? `remove volumes ${step.volumes.join(', ')} and ALL DATA in them` : '',

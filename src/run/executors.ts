@@ -2,7 +2,9 @@ import { label } from '../core/model/node.ts';
 import { loadedMarkerKey } from '../core/plan/compare.ts';
 import type { Step, StepKind, StepOf } from '../core/plan/steps.ts';
 import { drainServers, undrainServers } from './drain.ts';
+import { passGate } from './gate.ts';
 import { waitUntilHealthy } from './health.ts';
+import { runHook } from './hook.ts';
 import { distributeKeys } from './keys.ts';
 import type { NodePort } from './ports.ts';
 import { failed, indent, type StepContext } from './step-context.ts';
@@ -108,6 +110,9 @@ export const executors: Executors = {
     }
     return `${status.wsrep_cluster_size} members, Synced`;
   },
+
+  gate: passGate,
+  hook: runHook,
 
   wipe: async (step, { node }) => {
     await node.writeFiles([], step.paths);

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import type { HookName } from '../core/model/hook.ts';
 import type {
   ContainerName,
   ContainerSpec,
@@ -75,4 +76,17 @@ export interface ContainerInspection {
   readonly exitCode: number;
   readonly restartCount: number;
   readonly startedAt: string;
+}
+
+/** Passed, or what was heard instead. */
+export type GateAnswer = { readonly ok: true } | { readonly ok: false; readonly said: string };
+
+export type HookOutcome = { readonly ok: true } | { readonly ok: false; readonly said: string };
+
+/** The operator's executables, run on the control host with the facts of this run in their environment. */
+export interface HooksPort {
+  run(
+    hook: { readonly path: string; readonly when: HookName; readonly service?: string | undefined },
+    onLine: (line: string) => void,
+  ): Promise<HookOutcome>;
 }

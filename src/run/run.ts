@@ -96,10 +96,18 @@ class Walk {
     const started = clock.now();
     this.#options.onEvent({ event: 'started', step });
     try {
-      const node = nodes.get(step.host);
-      if (node === undefined) throw new Error(`${step.host} is not connected`);
       const progress = (line: string) => this.#options.onEvent({ event: 'progress', step, line });
-      const note = await execute(step, { ...this.#ports, node, runId: this.#options.runId, progress });
+      const note = await execute(step, {
+        ...this.#ports,
+        runId: this.#options.runId,
+        progress,
+        // A step on the control host needs no node: only who asks for one must have it.
+        get node() {
+          const node = nodes.get(step.host);
+          if (node === undefined) throw new Error(`${step.host} is not connected`);
+          return node;
+        },
+      });
       this.#done.add(step.id);
       this.#options.onEvent({ event: 'done', step, note, ms: clock.now() - started });
       this.#startReady();

@@ -60,6 +60,7 @@ function clientsOf(world: SimulatedWorld): ClientsPort {
     ensureMessaging: () => needs('rabbitmq'),
     setServers: async (_balancer, container) => void (await needs(container)),
     countSessions: async () => 0,
+    checkGate: async (node, gate) => world.gate(node.host, gate),
   };
 }
 
@@ -77,7 +78,13 @@ export async function carryOut(plan: Plan, world: SimulatedWorld, settings: RunS
   };
   return runPlan(
     plan,
-    { nodes: world.nodes, clients: clientsOf(world), clock, randomBytes: (size) => new Uint8Array(size).fill(7) },
+    {
+      nodes: world.nodes,
+      clients: clientsOf(world),
+      clock,
+      hooks: { run: async (hook) => world.hook(hook) },
+      randomBytes: (size) => new Uint8Array(size).fill(7),
+    },
     {
       runId: 'run',
       forks: settings.forks ?? 30,

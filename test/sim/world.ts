@@ -1,5 +1,6 @@
+import type { EvaluatedGate } from '../../src/core/desired/gate.ts';
 import type { HostName } from '../../src/core/model/node.ts';
-import type { ExecResult } from '../../src/run/ports.ts';
+import type { ExecResult, GateAnswer, HookOutcome, HooksPort } from '../../src/run/ports.ts';
 import type { SimulatedContainer, SimulatedNode } from './node.ts';
 
 /** One change of a node, in the order in which it happened over all nodes. */
@@ -22,6 +23,10 @@ export class SimulatedWorld {
   after: (operation: Operation) => void = () => {};
   /** An answer other than that of a container in good health. */
   exec: ExecAnswer = () => undefined;
+  /** What is heard when a gate is asked. */
+  gate: (host: HostName, gate: EvaluatedGate) => GateAnswer = () => ({ ok: true });
+  /** How an operator's executable ends. */
+  hook: (hook: Parameters<HooksPort['run']>[0]) => HookOutcome = () => ({ ok: true });
   /** Exit code of a short-lived container. */
   exitCodeOf: (container: string) => number = () => 0;
   /** Containers that end as soon as they are started. */

@@ -17,12 +17,11 @@ export async function run(invocation: Invocation): Promise<ExitCode> {
     showPlan(plan, output);
     if (plan.steps.length === 0) return exitCode.ok;
     if (!(await confirmed(options, 'Carry this out?'))) return exitCode.ok;
-    const code = await carryOut(plan, survey, options, output);
-    if (code !== exitCode.ok) return code;
-    const observed = await observeAll(survey.nodes, wantedLook(verb));
-    const rest = await planFor(verb, { ...survey, observed }, output);
-    if (rest.steps.length > 0) throw describeLeft(rest);
-    return exitCode.ok;
+    return await carryOut(plan, survey, options, output, async () => {
+      const observed = await observeAll(survey.nodes, wantedLook(verb));
+      const rest = await planFor(verb, { ...survey, observed }, output);
+      if (rest.steps.length > 0) throw describeLeft(rest);
+    });
   } finally {
     await closeAll(survey.nodes);
   }

@@ -10,7 +10,7 @@ import { type Survey, takeSurvey } from '../survey.ts';
 export async function run({ options: raw }: Invocation): Promise<ExitCode> {
   const options = changeOptions(raw);
   const output = createOutput(options.json);
-  const survey = await takeSurvey(options, output);
+  const survey = await takeSurvey(options, output, {}, false);
   try {
     const rows = await Promise.all(containerStatus(survey.desired, survey.observed).map((row) => settled(row, survey)));
     if (output.json) output.data({ containers: rows });

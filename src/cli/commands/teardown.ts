@@ -1,5 +1,6 @@
 import { closure } from '../../core/graph/dag.ts';
 import { type ExitCode, exitCode } from '../../core/model/diagnostic.ts';
+import { withHooks } from '../../core/plan/hooks.ts';
 import type { Plan } from '../../core/plan/steps.ts';
 import { planDestroy, planStop } from '../../core/plan/teardown.ts';
 import { carryOut, confirmed, showPlan } from '../carry-out.ts';
@@ -28,6 +29,11 @@ export async function run(invocation: Invocation): Promise<ExitCode> {
 }
 
 export function teardownPlan(verb: 'stop' | 'destroy', survey: Survey, keepVolumes: boolean): Plan {
+  // Here what requires others goes first, which the steps say by themselves.
+  return withHooks(bareTeardown(verb, survey, keepVolumes), survey.hooks, new Map());
+}
+
+function bareTeardown(verb: 'stop' | 'destroy', survey: Survey, keepVolumes: boolean): Plan {
   if (verb === 'stop') return planStop(survey.desired, survey.observed);
   const services = [...survey.loaded.site.services.values()].map((s) => s.definition);
   const edges = new Map(services.map((s) => [s.service, s.requires]));

@@ -8,6 +8,7 @@ import type { LoadedService } from '../schema/service-file.ts';
 import { FieldReader } from './evaluate.ts';
 import { filesOf, localsOf, overrideFile } from './files.ts';
 import { backendName, type FragmentReceiver, fragmentPath, fragmentReceiver, fragmentsOf } from './fragments.ts';
+import { buildGates } from './gates.ts';
 import { type Building, configDirectory, containerKey, type DesiredInput, placesOf } from './input.ts';
 import type { BalancedServer, Desired, DesiredContainer, DesiredFragment, DesiredService } from './model.ts';
 import { buildOneShots } from './one-shots.ts';
@@ -96,6 +97,7 @@ function buildService(
     whole: selected.whole,
     home: [...groupHosts.values()].flat()[0],
     phases: definition.phases,
+    gates: buildGates(building, service, [...new Set([...groupHosts.values()].flat())]),
     containers,
     groupHosts,
     oneShots: buildOneShots(building, service, containers, groupHosts),

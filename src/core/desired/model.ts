@@ -1,6 +1,7 @@
 import type { ContainerName, ContainerSpec, FileContent, HostName } from '../model/node.ts';
 import type { Secret } from '../model/secret.ts';
 import type { ContainerDefinition, OneShotDefinition, Phase } from '../schema/service.ts';
+import type { EvaluatedGate } from './gate.ts';
 
 export interface ImageRef {
   readonly repository: string;
@@ -130,6 +131,8 @@ export interface DesiredService {
   /** First host of its group, where what concerns the whole service is done and recorded; perhaps not selected. */
   readonly home?: HostName | undefined;
   readonly phases: readonly Phase[];
+  /** Must pass before the next batch of a rollout and before what depends on the service. */
+  readonly gates: readonly EvaluatedGate[];
   /** In inventory order of their hosts. */
   readonly containers: readonly DesiredContainer[];
   readonly oneShots: ReadonlyMap<string, DesiredOneShot>;

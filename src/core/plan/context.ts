@@ -1,5 +1,6 @@
 import type { Desired, DesiredContainer } from '../desired/model.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
+import type { Hooks } from '../model/hook.ts';
 import { type HostName, imageName, type ObservedNode, type PinnedImage } from '../model/node.ts';
 import { type ChangeVerb, type Observed, runningImage, verbPolicy } from './policy.ts';
 import type { PlanBuilder, StepId } from './steps.ts';
@@ -10,6 +11,8 @@ export interface PlanInput {
   readonly observed: Observed;
   /** `repository:tag` → digest, for every image `imagesToResolve` named. */
   readonly digests: ReadonlyMap<string, string>;
+  /** The operator's, to be made steps of the plan. */
+  readonly hooks?: Hooks | undefined;
 }
 
 export interface Context extends PlanInput {

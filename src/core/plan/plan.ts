@@ -5,6 +5,8 @@ import type { Phase } from '../schema/service.ts';
 import { compareFiles, judgeContainer } from './compare.ts';
 import { type Context, imageFor, keptFragments, nodeOf, type PlanInput, pullFor, wantedImage } from './context.ts';
 import { planFragments } from './fragments.ts';
+import { passGates } from './gates.ts';
+import { withHooks } from './hooks.ts';
 import { checkLimit, leftOutHomes } from './limits.ts';
 import { planOneShot } from './one-shot.ts';
 import { isDeployed, verbPolicy } from './policy.ts';
@@ -30,7 +32,8 @@ export function makePlan(input: PlanInput): Result<Plan> {
   }
   const { plan } = context;
   const result: Plan = { verb: input.verb, site: input.desired.site, steps: plan.steps, notices: plan.notices };
-  return resultOf(result, context.diagnostics);
+  const requires = new Map(input.desired.services.map((service) => [service.name, service.requires]));
+  return resultOf(withHooks(result, input.hooks ?? new Map(), requires), context.diagnostics);
 }
 
 function planServices(context: Context): void {
@@ -50,6 +53,7 @@ function planServices(context: Context): void {
 }
 
 function planService(context: Context, service: DesiredService, needs: readonly StepId[]): readonly StepId[] {
+  const planned = context.plan.steps.length;
   const changes = new Map<string, Change[]>();
   for (const container of service.containers) {
     const change = changeOf(context, container);
@@ -63,7 +67,15 @@ function planService(context: Context, service: DesiredService, needs: readonly 
     const done = planPhase(context, service, phase, changes, before);
     if (done.length > 0) before = done;
   }
-  return before;
+  const changed = context.plan.steps.slice(planned).some(({ kind }) => kind === 'start' || kind === 'reload');
+  if (!changed) return before;
+  return passGates(
+    context.plan,
+    service.name,
+    service.gates,
+    before,
+    `must pass before ${service.name} counts as done`,
+  );
 }
 
 function phasesOf(service: DesiredService): readonly Phase[] {
@@ -126,6 +138,7 @@ function planContainer(
     changes: rollout,
     groupHosts,
     needs,
+    gates: service.gates,
     balancers: balancersOf(context, service),
     whole: service.whole,
     keys: wish ? { wish, running } : undefined,

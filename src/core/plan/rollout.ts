@@ -1,5 +1,7 @@
+import type { EvaluatedGate } from '../desired/gate.ts';
 import type { DesiredOneShot, SharedKeysWish } from '../desired/model.ts';
 import type { HostName } from '../model/node.ts';
+import { passGates } from './gates.ts';
 import {
   type Balancers,
   type Change,
@@ -23,6 +25,8 @@ export interface RolloutInput {
   /** Hosts of the container's whole group, selected or not. */
   readonly groupHosts: readonly HostName[];
   readonly needs: readonly StepId[];
+  /** Must pass before the next batch. */
+  readonly gates: readonly EvaluatedGate[];
   /** Load balancers that are running; a replica is drained there before it is stopped. */
   readonly balancers: Balancers;
   /** The whole service is selected, so its load balancer entries are there. */
@@ -56,9 +60,16 @@ function inBatches(plan: PlanBuilder, input: RolloutInput, size: number): StepId
       return replaceOne(plan, input, change, waits, keys.prepared.get(change));
     });
     before = ends.map((end) => end.serving);
+    if (at + size < ordered.length && ordered.some(isServing)) before = betweenBatches(plan, input, before);
     done.push(...ends.flatMap((end) => end.all));
   }
   return done;
+}
+
+/** A cluster that is only just being formed cannot pass yet: its gates are asked at the end. */
+function betweenBatches(plan: PlanBuilder, input: RolloutInput, needs: readonly StepId[]): readonly StepId[] {
+  const service = input.changes[0]?.container.service ?? '';
+  return passGates(plan, service, input.gates, needs, 'must pass before the next batch');
 }
 
 function replaceOne(
@@ -143,7 +154,7 @@ export function galera(plan: PlanBuilder, input: RolloutInput): StepId[] {
     const checks = checkable ? [galeraCheck(plan, change, before, members)] : before;
     const end = replaceOne(plan, input, change, { before: checks, marker: formedMarkerFor(input, change) });
     if (!checkable) members += 1;
-    before = [end.serving];
+    before = change === ordered.at(-1) ? [end.serving] : betweenBatches(plan, input, [end.serving]);
     done.push(...end.all);
   }
   return done;

@@ -1,4 +1,6 @@
+import type { EvaluatedGate } from '../desired/gate.ts';
 import type { BalancedServer, DatabaseWish, IdentityWish, MessagingWish, SharedKeysWish } from '../desired/model.ts';
+import type { HookName } from '../model/hook.ts';
 import type { ContainerName, ContainerSpec, FileContent, Healthcheck, HostName, PinnedImage } from '../model/node.ts';
 
 export type StepId = string;
@@ -100,6 +102,15 @@ export type StepAction =
       readonly container: ContainerName;
       /** Members that must be Synced in one Primary component right now. */
       readonly members: number;
+    }
+  /** Nothing that needs it goes on before it has passed. */
+  | { readonly kind: 'gate'; readonly gate: EvaluatedGate }
+  /** An operator's executable on the control host; the step's service is the one it is about. */
+  | {
+      readonly kind: 'hook';
+      readonly hook: HookName;
+      readonly name: string;
+      readonly path: string;
     }
   | {
       /** What `destroy` takes away beyond containers. */

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { gatesSchema } from './gate.ts';
 
 /**
  * The shape of `services/<name>/service.yml`. Unknown keys are errors.
@@ -207,6 +208,8 @@ export const serviceSchema = z.strictObject({
     .optional(),
   /** Order inside the service. Default: databases, identity, every one-shot, every container. */
   phases: z.array(phase).default([]),
+  /** Must pass after each batch of a rollout before the next, and at its end. Operators add `<service>_gates`. */
+  gates: gatesSchema.default([]),
 });
 
 export type ServiceDefinition = z.infer<typeof serviceSchema>;

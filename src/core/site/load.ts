@@ -1,5 +1,6 @@
 import { type Diagnostic, error, failure, type Result, resultOf } from '../model/diagnostic.ts';
 import type { HostName } from '../model/node.ts';
+import { gatesVariable } from '../schema/gate.ts';
 import { type InventoryFile, parseInventory } from '../schema/inventory.ts';
 import { type LoadedService, parseServiceFile } from '../schema/service-file.ts';
 import { parseYaml, type YamlDocument } from '../schema/yaml.ts';
@@ -84,7 +85,11 @@ export function assembleSite(inputs: SiteInputs): Result<Site> {
     ...present(globalsD).map((document) => ({ name: document.file, values: documentEntries(document) })),
     ...present(extra),
   ];
-  const definitions = [...inputs.services, ...(inputs.defaults ? [inputs.defaults] : [])].map(({ text }) => text);
+  const gates = [...services.keys()].map(gatesVariable);
+  const definitions = [
+    ...gates,
+    ...[...inputs.services, ...(inputs.defaults ? [inputs.defaults] : [])].map(({ text }) => text),
+  ];
   const known = [...low, ...inventoryLayers(inventory)];
   problems.push(...checkGlobals([globals, ...present(globalsD)], known, passwords, definitions));
   const site = siteOf(inputs, inventory, services, { low, high, declared });

@@ -1,6 +1,7 @@
 import { error, type SourceSpan } from '../model/diagnostic.ts';
 import type { HostName } from '../model/node.ts';
 import { didYouMean } from '../model/suggest.ts';
+import type { YamlPath } from '../schema/yaml.ts';
 import { culpritOf } from './culprit.ts';
 import { evaluateTemplate } from './evaluate.ts';
 import type { Inventory } from './inventory.ts';
@@ -50,6 +51,8 @@ export interface Scope {
   /** Names of all variables, sorted. */
   names(): string[];
   origin(name: string): Origin | undefined;
+  /** Where the value at a path inside a variable stands; undefined when the name is not set anywhere. */
+  placeIn(name: string, path: YamlPath): SourceSpan | undefined;
 }
 
 /** Scopes of a site. They share the engine and the parsed templates; each host's values are kept. */
@@ -175,6 +178,11 @@ class HostScope implements Scope {
     });
     if (layers.length === 0 && !Object.hasOwn(this.#magic, name)) return undefined;
     return { at: layers.at(-1)?.at, layers };
+  }
+
+  placeIn(name: string, path: YamlPath): SourceSpan | undefined {
+    const entry = this.#entry(name);
+    return entry && (entry.inside?.(path) ?? entry.at);
   }
 
   #entry(name: string): VariableEntry | undefined {
