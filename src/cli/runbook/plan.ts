@@ -16,11 +16,11 @@ import {
   plannedStageText,
 } from '../../report/runbook-plan.ts';
 import { buildHost, planImages } from '../commands/build.ts';
-import { closeAll, observeAll, openNodes } from '../nodes.ts';
+import { closeAll } from '../nodes.ts';
 import type { Output } from '../output.ts';
 import { openSiteRegistry } from '../registry.ts';
 import { desiredState, programDirectory, type Target, unwrap } from '../site.ts';
-import { planFor, prechecks, type Survey } from '../survey.ts';
+import { planFor, prechecks, type Survey, takeSurvey } from '../survey.ts';
 import type { LoadedRunbook } from './load.ts';
 import { changes, type RunOptions } from './options.ts';
 
@@ -37,56 +37,80 @@ export async function planRunbook(
   options: RunOptions,
   output: Output,
 ): Promise<ExitCode> {
-  const planner = await openPlanner(runbook, runbook.stages.slice(index), options, output);
+  const stages = runbook.stages.slice(index);
+  const survey = await commonSurvey(runbook, stages, options, output);
   try {
     if (notice !== undefined) output.note(notice);
     if (!output.json) output.line(`runbook ${runbook.name}: ${runbook.summary}`);
+    const { targets } = runbook;
     let pending = false;
-    for (const stage of runbook.stages.slice(index)) {
-      const planned = await planStage(stage, planner);
+    for await (const planned of planStages(stages, {
+      targets,
+      output,
+      survey,
+      builds: (stage) => plannedBuilds(stage, runbook, output),
+    })) {
       if (output.json) output.data(plannedStageJson(planned));
       else output.line(plannedStageText(planned, runbook.stages.length));
       pending ||= planned.pending;
     }
     return pending ? exitCode.changesPending : exitCode.ok;
   } finally {
-    await closeAll(planner.nodes);
+    if (survey !== undefined) await closeAll(survey.nodes);
   }
 }
 
-interface Planner extends Pick<Survey, 'nodes' | 'observed' | 'digests'> {
-  readonly runbook: LoadedRunbook;
-  readonly output: Output;
-  /** Stages planned so far. */
-  readonly before: Stage[];
-  /** Images that stages planned so far push, by name, while the registry does not hold them yet. */
-  readonly awaited: Map<string, string>;
-}
-
-/** One connection and one look for each node that any stage selects. */
-async function openPlanner(
-  runbook: LoadedRunbook,
+/** One connection and one look for each node that any stage selects; undefined when none selects anything. */
+async function commonSurvey(
+  { targets }: LoadedRunbook,
   stages: readonly Stage[],
   options: RunOptions,
   output: Output,
-): Promise<Planner> {
-  const { loaded, targets } = runbook;
-  const wanted = new Set(stages.flatMap(({ name }) => targets.get(name)?.hosts ?? []));
-  const hosts = [...loaded.site.inventory.hosts.keys()].filter((host) => wanted.has(host));
-  const nodes = await openNodes(loaded, hosts, options);
-  try {
-    const listening = stages.some(({ verb }) => verb?.verb === 'deploy');
-    const observed = await observeAll(nodes, { images: true, listening });
-    return { runbook, output, nodes, observed, digests: new Map(), before: [], awaited: new Map() };
-  } catch (cause) {
-    await closeAll(nodes);
-    throw cause;
-  }
+): Promise<Survey | undefined> {
+  const selecting = stages.filter(({ name }) => targets.has(name));
+  if (selecting.length === 0) return undefined;
+  const hosts = new Set(selecting.flatMap(({ name }) => targets.get(name)?.hosts ?? []));
+  const everything = selecting.some(({ tags }) => tags.length === 0);
+  const tags = everything ? [] : [...new Set(selecting.flatMap((stage) => stage.tags))];
+  const listening = selecting.some(({ verb }) => verb?.verb === 'deploy');
+  const wanted = { ...options, tags, skipTags: [], limit: [...hosts].join(',') };
+  return takeSurvey(wanted, quiet(output), { images: true, listening }, false);
+}
+
+/** What was told when the runbook was loaded is not told again for each stage. */
+function quiet(output: Output): Output {
+  return { ...output, diagnostics: () => undefined };
+}
+
+/** What the plans of stages are made from. */
+export interface PlanningInput {
+  /** What the stages select, by their names. */
+  readonly targets: ReadonlyMap<string, Target>;
+  readonly output: Output;
+  /** Of everything the stages select together; undefined when they select nothing. */
+  readonly survey: Survey | undefined;
+  builds(stage: Stage): Promise<readonly PlannedBuild[]>;
+}
+
+interface Planner extends PlanningInput {
+  /** Stages planned so far. */
+  readonly before: Stage[];
+  /** Images that stages planned so far push, by name, while the registry does not hold them yet: the stage's name. */
+  readonly awaited: Map<string, string>;
+}
+
+/** The stages in their order, each planned with what the earlier ones will have made in mind. */
+export async function* planStages(stages: readonly Stage[], input: PlanningInput): AsyncGenerator<PlannedStage> {
+  const planner: Planner = { ...input, before: [], awaited: new Map() };
+  for (const stage of stages) yield await planStage(stage, planner);
 }
 
 async function planStage(stage: Stage, planner: Planner): Promise<PlannedStage> {
   if (stage.skipped) return { stage, builds: [], parts: [], pending: false };
-  const builds = await plannedBuilds(stage, planner);
+  const builds = stage.build ? await planner.builds(stage) : [];
+  for (const { reference, needed } of builds) {
+    if (needed && stage.build?.push) planner.awaited.set(reference, stage.name);
+  }
   const pull = stage.pull ? await plannedPart('pull', 'pull', stage, planner) : [];
   const verb = stage.verb ? await plannedPart(stage.verb.command, stage.verb.verb, stage, planner) : [];
   planner.before.push(stage);
@@ -97,12 +121,11 @@ async function planStage(stage: Stage, planner: Planner): Promise<PlannedStage> 
 }
 
 /** What `build` would be asked for, and whether the registry holds it already with that content. */
-async function plannedBuilds(stage: Stage, { runbook, output, awaited }: Planner): Promise<PlannedBuild[]> {
-  if (stage.build === undefined) return [];
-  const { loaded } = runbook;
+async function plannedBuilds(stage: Stage, { loaded }: LoadedRunbook, output: Output): Promise<PlannedBuild[]> {
   const definitions = unwrap(await readImages(join(programDirectory, 'services')), output, exitCode.badInput);
   const enabled = new Set(loaded.services.map((s) => s.definition.service));
-  const selected = unwrap(selectImages(stage.build.images, definitions, enabled), output, exitCode.badInput);
+  const patterns = stage.build?.images ?? [];
+  const selected = unwrap(selectImages(patterns, definitions, enabled), output, exitCode.badInput);
   const scope = loaded.site.scope(buildHost(loaded));
   const registry = await openSiteRegistry(scope);
   const { images } = await planImages(loaded, scope, registry, definitions, selected, output);
@@ -110,20 +133,20 @@ async function plannedBuilds(stage: Stage, { runbook, output, awaited }: Planner
     images.map(async (image) => {
       const found = await registry.inspect(image);
       const needed = found?.labels[contentHashLabel] !== image.contentHash;
-      if (needed && stage.build?.push) awaited.set(image.reference, stage.name);
+      // A parent is built only when a child has to be.
       return { reference: image.reference, needed: needed && image.selected, parent: !image.selected };
     }),
   );
 }
 
 async function plannedPart(command: string, verb: string, stage: Stage, planner: Planner): Promise<PlannedPart[]> {
-  const target = planner.runbook.targets.get(stage.name);
-  if (target === undefined) return [];
-  const selectionOf = (name: string) => planner.runbook.targets.get(name)?.selection;
+  const target = planner.targets.get(stage.name);
+  if (target === undefined || planner.survey === undefined) return [];
+  const selectionOf = (name: string) => planner.targets.get(name)?.selection;
   const { changing: earlier, overlapping } = earlierStages(planner.before, stage, selectionOf, changes);
   const part = { command, verb, changing: changes(command), after: overlapping };
   if (!Object.hasOwn(verbPolicy, verb)) return [{ ...part, awaited: [] }];
-  const survey = await surveyOf(target, planner);
+  const survey = await surveyOf(target, planner.survey, planner.output);
   const awaited = awaitImages(verb as ChangeVerb, survey, planner);
   try {
     const plan = await planFor(verb as ChangeVerb, survey, planner.output, await prechecks(verb as ChangeVerb, survey));
@@ -134,12 +157,11 @@ async function plannedPart(command: string, verb: string, stage: Stage, planner:
   }
 }
 
-async function surveyOf(target: Target, { runbook, nodes, observed, digests, output }: Planner): Promise<Survey> {
-  const { loaded } = runbook;
-  const quiet = { ...output, diagnostics: () => undefined };
+/** The part of the common look that a stage selects. */
+async function surveyOf(target: Target, survey: Survey, output: Output): Promise<Survey> {
   const only = <V>(map: ReadonlyMap<string, V>) => new Map([...map].filter(([host]) => target.hosts.includes(host)));
-  const desired = await desiredState(loaded, target, quiet);
-  return { loaded, target, desired, observed: only(observed), nodes: only(nodes), digests };
+  const desired = await desiredState(survey.loaded, target, quiet(output));
+  return { ...survey, target, desired, observed: only(survey.observed), nodes: only(survey.nodes) };
 }
 
 /** Images of this plan that an earlier stage makes: the registry is not asked for them. */
