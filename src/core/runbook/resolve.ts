@@ -1,6 +1,7 @@
 import { evaluateGate } from '../desired/gate.ts';
-import { type Diagnostic, error, failure, type Result, resultOf } from '../model/diagnostic.ts';
+import { type Diagnostic, error, failure, type Result, resultOf, warning } from '../model/diagnostic.ts';
 import type { ContainerName, HostName } from '../model/node.ts';
+import { didYouMean } from '../model/suggest.ts';
 import type { YamlPath } from '../schema/yaml.ts';
 import { VariableError } from '../site/variable-error.ts';
 import type { Locals, Scope } from '../site/variables.ts';
@@ -30,6 +31,7 @@ export function resolveRunbook(runbook: RunbookFile, site: RunbookSite): Result<
   const diagnostics: Diagnostic[] = [];
   const variables = declaredVariables(runbook, site.scope, diagnostics);
   if (diagnostics.length > 0) return failure(diagnostics);
+  diagnostics.push(...misspelled(runbook, site.scope));
   const { definition, file } = runbook;
   const stages = definition.stages.map((stage, i) =>
     new StageReader(runbook, i, site, variables, diagnostics).stage(stage),
@@ -52,6 +54,20 @@ function declaredVariables({ definition, document }: RunbookFile, site: Scope, d
     }
   }
   return values;
+}
+
+/** Variables nobody but `-e` knows, with nearly the name of one of the runbook's: it would take its default unnoticed. */
+function misspelled({ definition }: RunbookFile, scope: Scope): Diagnostic[] {
+  const declared = Object.keys(definition.variables);
+  const given = scope.names().filter((name) => {
+    const layers = scope.origin(name)?.layers ?? [];
+    return layers.length > 0 && layers.every((layer) => layer.name.startsWith('-e')) && !declared.includes(name);
+  });
+  return given.flatMap((name) => {
+    const hint = didYouMean(name, declared);
+    const at = scope.origin(name)?.at;
+    return hint === undefined ? [] : [warning('unknown-variable', `nothing uses the variable ${name}`, { at, hint })];
+  });
 }
 
 class StageReader {

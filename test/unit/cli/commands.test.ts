@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { confirmed } from '../../../src/cli/carry-out.ts';
 import { allCommands as commands } from '../../../src/cli/commands/all.ts';
 import { changeOptions } from '../../../src/cli/invocation.ts';
 import { wantedLook } from '../../../src/cli/survey.ts';
@@ -38,6 +39,17 @@ describe('wantedLook', () => {
     expect(wantedLook('reconfigure')).toEqual({});
     expect(wantedLook('upgrade')).toEqual({ images: true });
     expect(wantedLook('deploy')).toEqual({ images: true, listening: true });
+  });
+});
+
+describe('confirmed', () => {
+  it('leaves the question to what a command is part of, even when told yes', async () => {
+    const asked: string[] = [];
+    const confirm = async (question: string) => asked.push(question) > 0;
+    expect(await confirmed(changeOptions({ confirm, yes: true }), 'Go?')).toBe(true);
+    expect(asked).toEqual(['Go?']);
+    expect(await confirmed(changeOptions({ yes: true }), 'Go?')).toBe(true);
+    await expect(confirmed(changeOptions({}), 'Go?')).rejects.toThrow('there is no terminal to ask on');
   });
 });
 

@@ -1,4 +1,5 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -155,6 +156,36 @@ describe('a runbook that is interrupted', () => {
     expect(code).toBe(0);
     expect(site.connections()).toBe(before);
     expect(records()).toEqual([]);
+  });
+
+  it('a variable nearly spelled like one of the runbook is pointed out', async () => {
+    site.write(
+      runbook('  - {stage: a, note: "x is {{ template }}"}\n', 'variables: {template: {summary: s, default: none}}\n'),
+    );
+    const { out, err } = await site.run(['run', 'mine', '-e', 'templat=1 openstack_release=zed']);
+    expect(err).toContain('-e:1:9: warning: nothing uses the variable templat\n    did you mean template?\n');
+    expect(err).not.toContain('openstack_release');
+    expect(out).toContain('x is none');
+    expect((await site.run(['run', 'mine', '-e', 'template=1'])).out).toContain('x is 1');
+  });
+
+  it('what is to be built is planned with the registry alone', async () => {
+    const server = createServer((_, answer) => void answer.writeHead(404).end());
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    const own = `127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
+    site.write(runbook('  - {stage: a, build: {images: [memcached], push: true}}\n'));
+    const builders = {
+      inventory: `${readFileSync(join(site.directory, 'inventory'), 'utf8')}[container-image-builders]\nalpha\n`,
+    };
+    site.write({ ...runbook('  - {stage: a, build: {images: [memcached], push: true}}\n'), ...builders });
+    const before = site.connections();
+    const args = ['run', 'mine', '--plan', '-e', `docker_registry=${own} docker_registry_insecure=yes`];
+    const { code, out } = await site.run(args);
+    expect(out).toContain(`> deploy build memcached --push\n  ${own}/test/memcached:zed-debian-bookworm`);
+    expect(code).toBe(2);
+    expect(site.connections()).toBe(before);
+    await new Promise((resolve) => server.close(resolve));
   });
 
   it('a path is found from everywhere, and secrets in a note are not shown', async () => {

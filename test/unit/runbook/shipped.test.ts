@@ -15,6 +15,9 @@ import { change, emptyWorld, observe } from '../../sim/scenario.ts';
 import { digestOf, must, passwordOf, SimulatedSite } from '../../sim/site.ts';
 
 const folder = join(programDirectory, 'playbooks');
+const plain = new SimulatedSite();
+const world = emptyWorld(plain);
+await change(plain, world, 'deploy');
 const newMagnum = 'magnum_tag: 2025.1-debian-trixie\n';
 const silent = { json: false, line() {}, note() {}, data() {}, diagnostics() {}, failure() {}, redactWith() {} };
 
@@ -26,20 +29,15 @@ function shipped(name: string, site: SimulatedSite): ResolvedRunbook {
 }
 
 /** What the registry holds: everything but the images a stage builds. */
-async function planned(
-  runbook: ResolvedRunbook,
-  site: SimulatedSite,
-  world: ReturnType<typeof emptyWorld>,
-  built: string[] = [],
-) {
+async function planned(runbook: ResolvedRunbook, site: SimulatedSite, built: readonly string[] = [], nodes = world) {
   const all = site.desired();
-  const images = (['pull', 'upgrade'] as const).flatMap((verb) => imagesToResolve(verb, all.desired, observe(world)));
+  const images = (['pull', 'upgrade'] as const).flatMap((verb) => imagesToResolve(verb, all.desired, observe(nodes)));
   const held = images.map(imageName).filter((name) => !built.includes(name));
   const survey = {
     loaded: site.loaded,
     ...all,
-    observed: observe(world),
-    nodes: world.nodes as unknown as ReadonlyMap<string, OpenNode>,
+    observed: observe(nodes),
+    nodes: nodes.nodes as unknown as ReadonlyMap<string, OpenNode>,
     digests: new Map(held.map((name) => [name, digestOf(name)])),
     hooks: new Map(),
     hookTimeout: 1,
@@ -61,12 +59,18 @@ describe('the runbooks that come with the program', () => {
   it('are in order, all of them', () => {
     const names = readdirSync(folder).map((file) => file.replace(/\.yml$/, ''));
     expect(names.sort()).toEqual(['config-reconcile', 'magnum-ahead']);
-    for (const name of names) shipped(name, new SimulatedSite());
+    for (const name of names) shipped(name, plain);
+  });
+
+  it('the example of the README is in order too', () => {
+    const readme = readFileSync(join(programDirectory, 'README.md'), 'utf8');
+    const [, text = ''] = /```yaml\n(runbook: [^`]*)```/.exec(readme) ?? [];
+    const parsed = must(parseRunbook(text, 'README.md', stageVocabulary()));
+    const [, upgrade] = must(resolveRunbook(parsed, runbookSite(plain.loaded))).stages;
+    expect(upgrade?.note).toBe('Keystone becomes zed-debian-bookworm.');
   });
 
   it('magnum-ahead is planned as a whole although its images are still to be built', async () => {
-    const world = emptyWorld(new SimulatedSite());
-    await change(new SimulatedSite(), world, 'deploy');
     const site = new SimulatedSite({
       globals: newMagnum,
       overrides: { 'heat.conf': '[DEFAULT]\nnum_engine_workers = 3\n' },
@@ -74,7 +78,7 @@ describe('the runbooks that come with the program', () => {
     const built = ['magnum-base', 'magnum-api', 'magnum-conductor'].map(
       (name) => `registry.example.org:5000/deploy/${name}:2025.1-debian-trixie`,
     );
-    const stages = await planned(shipped('magnum-ahead', site), site, world, built);
+    const stages = await planned(shipped('magnum-ahead', site), site, built);
     const text = textOf(stages);
     for (const line of [
       'stage build (1 of 7)\n  Magnum becomes 2025.1-debian-trixie. ',
@@ -104,12 +108,9 @@ describe('the runbooks that come with the program', () => {
   });
 
   it('config-reconcile has nothing to do when nothing was edited, and only what was meant when something was', async () => {
-    const world = emptyWorld(new SimulatedSite());
-    await change(new SimulatedSite(), world, 'deploy');
-    const same = new SimulatedSite();
-    expect((await planned(shipped('config-reconcile', same), same, world)).some(({ pending }) => pending)).toBe(false);
+    expect((await planned(shipped('config-reconcile', plain), plain)).some(({ pending }) => pending)).toBe(false);
     const edited = new SimulatedSite({ overrides: { 'heat.conf': '[DEFAULT]\nnum_engine_workers = 3\n' } });
-    const stages = await planned(shipped('config-reconcile', edited), edited, world);
+    const stages = await planned(shipped('config-reconcile', edited), edited);
     expect(stages.filter(({ pending }) => pending).map(({ stage }) => stage.name)).toEqual(['apply']);
     const apply = stages.find(({ stage }) => stage.name === 'apply')?.parts[0]?.plan;
     expect(new Set(apply?.steps.map(({ service }) => service))).toEqual(new Set(['heat']));
@@ -118,8 +119,6 @@ describe('the runbooks that come with the program', () => {
   });
 
   it('what cannot be planned before an earlier stage is said, not refused', async () => {
-    const site = new SimulatedSite();
-    const world = emptyWorld(site);
     const text = `runbook: r
 summary: s
 stages:
@@ -127,11 +126,11 @@ stages:
   - {stage: keystone, verb: deploy, tags: [keystone]}
 `;
     const runbook = must(
-      resolveRunbook(must(parseRunbook(text, 'r.yml', stageVocabulary())), runbookSite(site.loaded)),
+      resolveRunbook(must(parseRunbook(text, 'r.yml', stageVocabulary())), runbookSite(plain.loaded)),
     );
-    const stages = await planned(runbook, site, world);
+    const stages = await planned(runbook, plain, [], emptyWorld(plain));
     expect(textOf(stages)).toContain('cannot be planned before stage base:\n  error: ');
     const alone = { ...runbook, stages: runbook.stages.slice(1) };
-    await expect(planned(alone, site, world)).rejects.toThrow(/keystone/);
+    await expect(planned(alone, plain, [], emptyWorld(plain))).rejects.toThrow(/keystone/);
   });
 });
