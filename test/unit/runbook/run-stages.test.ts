@@ -198,11 +198,7 @@ describe('runStages', () => {
         return exitCode.ok;
       },
     };
-    const stages = [
-      stage('a', { pull: true }),
-      stage('b', { verb: upgrade, gates: [gate] }),
-      stage('c', { pull: true }),
-    ];
+    const stages = [stage('a', { pull: true }), stage('b', { verb: upgrade }), stage('c', { pull: true })];
     expect(await runStages(stages, 0, [], stopping)).toMatchObject({ code: 130, stoppedAt: { name: 'b' } });
     expect(saved).toEqual([['a']]);
   });
