@@ -13,6 +13,13 @@ Exit codes:
   3 bad input                 4 a node is not usable      5 locked by another run
   6 reverted                  7 could not be reverted     130, 143 interrupted`;
 
+const hooksHelp = `
+Hooks, run on this host: executables in <configdir>/hooks/ named pre-run, post-run, pre-service, post-service, on-failure,
+or in directories <name>.d/. In their environment: DEPLOY_HOOK, DEPLOY_RUN, DEPLOY_VERB, DEPLOY_SITE, DEPLOY_CONFIGDIR,
+DEPLOY_TAGS, DEPLOY_HOSTS (comma lists); of a service's hooks DEPLOY_SERVICE; of post-run and on-failure DEPLOY_OUTCOME
+(ok, failed, reverted, interrupted), DEPLOY_EXIT, DEPLOY_FAILED_STEPS.
+`;
+
 function commaList(value: string, previous: readonly string[]): string[] {
   return [...previous, ...value.split(',').filter((part) => part !== '')];
 }
@@ -81,7 +88,8 @@ function addCommand(program: Command, entry: CommandEntry, finish: (code: ExitCo
   if (entry.usage?.startsWith('[PATTERN'))
     command.argument('[patterns...]', 'services, images, globs or /regular expressions/');
   for (const set of entry.takes) for (const option of optionSets[set]()) command.addOption(option);
-  command.addHelpText('after', `\nExamples:\n${entry.examples.map((e) => `  ${e}`).join('\n')}\n${exitCodes}`);
+  const hooks = entry.takes.includes('yes') ? hooksHelp : '';
+  command.addHelpText('after', `\nExamples:\n${entry.examples.map((e) => `  ${e}`).join('\n')}\n${hooks}${exitCodes}`);
   command.action(async () => {
     const { run } = await entry.load();
     finish(await run({ name: entry.name, args: command.args, options: command.opts() }));

@@ -26,6 +26,7 @@ function fold(steps: readonly Step[]): { step: Step; hosts: string[] }[] {
   for (const step of steps) {
     const key = `${stepText(step)}\n${step.reason}`;
     const row = rows.get(key);
+    if (row?.hosts.includes(step.host)) continue;
     if (row) row.hosts.push(step.host);
     else rows.set(key, { step, hosts: [step.host] });
   }

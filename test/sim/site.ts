@@ -45,6 +45,8 @@ export interface SiteSettings {
   readonly globals?: string;
   readonly overrides?: Readonly<Record<string, string>>;
   readonly hosts?: readonly string[];
+  /** Lines added to the definition of a service, by its name. */
+  readonly definitions?: Readonly<Record<string, string>>;
 }
 
 export interface Choice {
@@ -166,7 +168,12 @@ function load(settings: SiteSettings, hosts: readonly string[]): LoadedSite {
       groupVars: [],
       hostVars: [],
       defaults: shipped.defaults,
-      services: shipped.services,
+      services: shipped.services.map(({ file, text }) => {
+        const [added = ''] = Object.entries(settings.definitions ?? {}).flatMap(([service, lines]) =>
+          file.endsWith(`/${service}/service.yml`) ? [lines] : [],
+        );
+        return { file, text: `${text}${added}` };
+      }),
       extraVars: [],
       overrides: new Map(Object.entries(settings.overrides ?? {})),
     }),

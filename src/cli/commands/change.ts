@@ -19,7 +19,7 @@ export async function run(invocation: Invocation): Promise<ExitCode> {
     if (!(await confirmed(options, 'Carry this out?'))) return exitCode.ok;
     return await carryOut(plan, survey, options, output, async () => {
       const observed = await observeAll(survey.nodes, wantedLook(verb));
-      const rest = await planFor(verb, { ...survey, observed }, output);
+      const rest = await planFor(verb, { ...survey, observed, hooks: new Map() }, output);
       if (rest.steps.length > 0) throw describeLeft(rest);
     });
   } finally {

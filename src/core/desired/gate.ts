@@ -1,4 +1,4 @@
-import { type Diagnostic, error, type SourceSpan } from '../model/diagnostic.ts';
+import { type Diagnostic, error, type SourceSpan, warning } from '../model/diagnostic.ts';
 import type { ContainerName, HostName } from '../model/node.ts';
 import { Secret } from '../model/secret.ts';
 import { didYouMean } from '../model/suggest.ts';
@@ -90,16 +90,18 @@ export function evaluateGate(gate: GateDefinition, place: GatePlace): EvaluatedG
 function hostOf(container: ContainerName, place: GatePlace): HostName | undefined {
   const at = place.at(['command', 'container']);
   const hosts = place.containers.get(container);
-  if (hosts?.includes(place.host)) return place.host;
-  if (hosts?.[0] !== undefined) return hosts[0];
-  const message =
-    hosts === undefined ? `there is no container ${container}` : `none of the selected hosts holds ${container}`;
-  const hint =
-    hosts === undefined
-      ? didYouMean(container, place.containers.keys())
-      : 'run this without --limit, or let the command run in a container of the service itself';
-  place.diagnostics.push(error('gate-container', `gate: ${message}`, { at, hint }));
-  return undefined;
+  if (hosts === undefined) {
+    const hint = didYouMean(container, place.containers.keys());
+    place.diagnostics.push(error('gate-container', `gate: there is no container ${container}`, { at, hint }));
+    return undefined;
+  }
+  const host = hosts.includes(place.host) ? place.host : hosts[0];
+  if (host === undefined) {
+    const message = `gate is left out: none of the selected hosts holds ${container}`;
+    const hint = 'without --limit it is asked, or when it runs in a container of the service itself';
+    place.diagnostics.push(warning('gate-container', message, { at, hint }));
+  }
+  return host;
 }
 
 function checkOf(gate: GateDefinition, fields: GateFields, place: GatePlace): GateCheck | undefined {
@@ -219,7 +221,8 @@ class GateFields {
 
   url(field: unknown, path: YamlPath): string {
     const text = this.open(field, path);
-    if (text !== '' && !/^https?:\/\/[^/]+/.test(text)) this.#refuse(path, 'must begin with http:// or https://');
+    if (text !== '' && !(/^https?:\/\/[^/]/.test(text) && URL.canParse(text)))
+      this.#refuse(path, 'must be an address like http://10.0.0.1:5000/v3');
     return text;
   }
 

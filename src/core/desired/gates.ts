@@ -56,7 +56,7 @@ function operatorsGates(
 ): readonly GateDefinition[] {
   if (value === undefined || value === null) return [];
   const place = (path: YamlPath) => at(path.slice(1));
-  const parsed = parseWith(z.strictObject({ [name]: gatesSchema, gatesVariable }), {
+  const parsed = parseWith(z.strictObject({ [name]: gatesSchema }), {
     file: at([]).file,
     value: { [name]: value },
     spanAt: place,

@@ -11,6 +11,11 @@ export function passGates(
 ): readonly StepId[] {
   if (gates.length === 0) return needs;
   return gates.map((gate) =>
-    plan.add({ service, host: gate.host, needs, reason, impact: 'none' }, { kind: 'gate', gate }, gate.name),
+    plan.add({ service, host: gate.host, needs, reason, impact: 'none' }, { kind: 'gate', gate }, idPart(gate.name)),
   );
+}
+
+/** Ids of steps stand in lists with commas. */
+function idPart(name: string): string {
+  return name.replaceAll(/[^\w.:-]+/g, '-');
 }
