@@ -9,7 +9,7 @@ import type { Stage } from '../../core/runbook/stage.ts';
 import { readImages } from '../../edge/store/read-images.ts';
 import { readRunbook } from '../../edge/store/read-runbook.ts';
 import { commands } from '../commands/registry.ts';
-import type { SelectionOptions, SiteOptions } from '../options.ts';
+import type { SelectionOptions } from '../options.ts';
 import type { Output } from '../output.ts';
 import { type LoadedSite, loadSite, programDirectory, selectTarget, type Target, unwrap } from '../site.ts';
 
@@ -30,7 +30,7 @@ export function stageVocabulary(): Vocabulary {
 }
 
 /** The runbook, read and checked against the site as far as that can be done without talking to a node. */
-export async function loadRunbook(name: string, options: SiteOptions, output: Output): Promise<LoadedRunbook> {
+export async function loadRunbook(name: string, options: SelectionOptions, output: Output): Promise<LoadedRunbook> {
   const found = unwrap(await readRunbook(name, [options.configdir, programDirectory]), output, exitCode.badInput);
   const file = unwrap(parseRunbook(found.text, found.file, stageVocabulary()), output, exitCode.badInput);
   const loaded = await loadSite(options, output);
@@ -59,7 +59,7 @@ async function checkStages(
   { document }: RunbookFile,
   stages: readonly Stage[],
   loaded: LoadedSite,
-  options: SiteOptions,
+  options: SelectionOptions,
   output: Output,
 ): Promise<Result<ReadonlyMap<string, Target>>> {
   const definitions = unwrap(await readImages(join(programDirectory, 'services')), output, exitCode.badInput);
@@ -78,7 +78,8 @@ async function checkStages(
     }
     if (!stage.pull && !stage.verb) continue;
     try {
-      targets.set(stage.name, selectTarget(loaded, selectionOf(stage, options), quiet));
+      const { name, tags, skipTags, limit } = stage;
+      targets.set(name, selectTarget(loaded, { ...options, tags, skipTags, limit }, quiet));
     } catch (cause) {
       if (!(cause instanceof DeployError)) throw cause;
       problems.push(...cause.diagnostics.map((d) => placed(keyOf(d, stage))(d)));
@@ -91,8 +92,4 @@ function keyOf({ message }: Diagnostic, stage: Stage): string {
   if (message.startsWith('--skip-tags')) return 'skip_tags';
   if (message.startsWith('--tags')) return 'tags';
   return stage.limit === undefined ? 'tags' : 'limit';
-}
-
-export function selectionOf({ tags, skipTags, limit }: Stage, options: SiteOptions): SelectionOptions {
-  return { ...options, tags, skipTags, limit };
 }

@@ -82,7 +82,7 @@ describe('a runbook that is not in order is refused before any node is asked', (
   });
 });
 
-describe('a runbook that is interrupted', () => {
+describe('a runbook that is interrupted', { timeout: 30_000 }, () => {
   /** The second stage fails: no node of this site can be talked to. */
   const stages = '  - {stage: first, note: one}\n  - {stage: second, verb: status}\n  - {stage: third, note: three}\n';
 
@@ -115,7 +115,7 @@ describe('a runbook that is interrupted', () => {
     expect(rest.out).toContain('runbook mine is finished after ');
     expect(rest.code).toBe(0);
     expect(records()).toEqual([]);
-  }, 30_000);
+  });
 
   it('waits at a pause that nobody can be asked about, and goes on when it is approved', async () => {
     site.write(

@@ -41,7 +41,8 @@ async function planned(runbook: ResolvedRunbook, site: SimulatedSite, built: rea
     digests: new Map(held.map((name) => [name, digestOf(name)])),
     hooks: new Map(),
     hookTimeout: 1,
-  } satisfies Survey;
+    limits: {},
+  } as unknown as Survey;
   const stages: PlannedStage[] = [];
   const targets = new Map(
     runbook.stages.map((stage) => [stage.name, site.desired({ tags: stage.tags, skipTags: stage.skipTags }).target]),
