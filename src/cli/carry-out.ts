@@ -23,6 +23,7 @@ export function showPlan(plan: Plan, output: Output): void {
 
 /** Asks before the first change, unless told not to; without a terminal nothing is changed unasked. */
 export async function confirmed(options: ChangeOptions, question: string): Promise<boolean> {
+  if (options.confirm !== undefined) return options.confirm(question);
   if (options.yes) return true;
   if (!process.stdin.isTTY || !process.stdout.isTTY) {
     throw new DeployError(

@@ -34,6 +34,7 @@ export function changeOptions(options: Readonly<Record<string, unknown>>): Chang
     limit: typeof options.limit === 'string' ? options.limit : undefined,
     rollout: { batch: amount(options.batch), maxUnavailable: amount(options.maxUnavailable) },
     yes: options.yes === true || options.yesIReallyReallyMeanIt === true,
+    confirm: typeof options.confirm === 'function' ? (options.confirm as ChangeOptions['confirm']) : undefined,
   };
 }
 

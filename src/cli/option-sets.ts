@@ -79,6 +79,14 @@ export const optionSets = {
     new Option('--host <host>', 'only this host; without it all hosts, equal ones folded'),
     new Option('--explain', 'also every layer that sets it, lowest first').default(false),
   ],
+  runbook: () => [
+    new Option('--plan', 'show every stage and its plan, and stop; exit 2 when there is something to do').default(
+      false,
+    ),
+    new Option('--from <stage>', 'begin with this stage'),
+    new Option('--approve <stage>', 'approve the pause of this stage, repeatable').argParser(commaList).default([]),
+    new Option('--approve-all', 'approve every pause').default(false),
+  ],
   destroy: () => [new Option('--keep-volumes', 'leave volumes (the data) where they are').default(false)],
 } satisfies Readonly<Record<string, () => Option[]>>;
 

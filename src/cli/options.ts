@@ -19,4 +19,6 @@ export interface SelectionOptions extends SiteOptions {
 
 export interface ChangeOptions extends SelectionOptions {
   readonly yes: boolean;
+  /** Asked instead of the terminal when a command is part of something larger. Does not return when refused. */
+  readonly confirm?: ((question: string) => Promise<boolean>) | undefined;
 }

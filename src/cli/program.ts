@@ -1,7 +1,8 @@
 import { Command, CommanderError } from 'commander';
 import { DeployError, type ExitCode, error, exitCode } from '../core/model/diagnostic.ts';
 import { VariableError } from '../core/site/variable-error.ts';
-import { type CommandEntry, commands } from './commands/registry.ts';
+import { allCommands as commands } from './commands/all.ts';
+import type { CommandEntry } from './commands/registry.ts';
 import { optionSets } from './option-sets.ts';
 import { createOutput, type Output } from './output.ts';
 import { unknownCommand, usageError } from './usage-errors.ts';

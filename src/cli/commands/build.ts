@@ -43,7 +43,7 @@ export async function run({ args, options: raw, output }: Invocation): Promise<E
 }
 
 /** Images are built on the first host of their own group. */
-function buildHost(loaded: LoadedSite): string {
+export function buildHost(loaded: LoadedSite): string {
   const [host] = loaded.site.inventory.groups.get(builders)?.hosts ?? [];
   if (host !== undefined) return host;
   throw new DeployError(
@@ -56,7 +56,7 @@ function buildHost(loaded: LoadedSite): string {
   );
 }
 
-async function planImages(
+export async function planImages(
   loaded: LoadedSite,
   scope: Scope,
   registry: Registry,
@@ -123,9 +123,10 @@ async function build(
   // A session first: see SshConnection.forwardSocket.
   await node.connection.exec('true');
   const engine = new Engine(node.connection, { timeoutMs: 3_600_000 });
+  const stop = new AbortController();
+  const onSignal = () => stop.abort();
+  process.once('SIGINT', onSignal);
   try {
-    const stop = new AbortController();
-    process.once('SIGINT', () => stop.abort());
     const buildOptions = {
       push: raw.push === true,
       force: raw.force === true,
@@ -147,6 +148,7 @@ async function build(
       0,
     );
   } finally {
+    process.off('SIGINT', onSignal);
     engine.close();
   }
 }

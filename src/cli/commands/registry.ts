@@ -17,7 +17,7 @@ export interface CommandEntry {
 
 const change = () => import('./change.ts');
 
-/** Every command of the tool; tests walk this table. */
+/** Every command but `run`, which carries out these: `allCommands` has it as well. */
 export const commands: readonly CommandEntry[] = [
   {
     name: 'build',
