@@ -26,7 +26,12 @@ export class SimulatedWorld {
   exitCodeOf: (container: string) => number = () => 0;
   /** Containers that end as soon as they are started. */
   crashes: (container: SimulatedContainer) => boolean = () => false;
-  #nextId = 1;
+  #nextId: number;
+
+  /** A copy goes on counting where its original stood: ids stay those of one container each. */
+  constructor(original?: SimulatedWorld) {
+    this.#nextId = original === undefined ? 1 : original.#nextId;
+  }
 
   newId(): string {
     return `id${this.#nextId++}`;

@@ -48,6 +48,8 @@ export type StepAction =
       readonly as: ContainerName;
       readonly spec: ContainerSpec;
       readonly labels: Readonly<Record<string, string>>;
+      /** Id of the container it takes the place of: noted beside its own, as made by a run and not by hand. */
+      readonly replaces?: string | undefined;
     }
   | {
       readonly kind: 'stop';

@@ -1,5 +1,5 @@
 import type { Desired, DesiredContainer, DesiredService } from '../desired/model.ts';
-import { isOurs, loadedMarkerKey } from './compare.ts';
+import { isOurs, loadedMarkerKey, madeMarkerKey } from './compare.ts';
 import { planFragmentRemoval } from './fragments.ts';
 import { oneShotMarkerKey } from './one-shot.ts';
 import type { Observed } from './policy.ts';
@@ -51,7 +51,7 @@ export function planDestroy(
 
 /** What is no longer true afterwards. Data that is kept keeps its markers: a cluster in it must not be formed anew. */
 function markersOf(service: DesiredService, dependents: readonly Dependent[], keepVolumes: boolean): string[] {
-  const loaded = service.containers.map(({ name }) => loadedMarkerKey(name));
+  const loaded = service.containers.flatMap(({ name }) => [loadedMarkerKey(name), madeMarkerKey(name)]);
   if (keepVolumes) return [...new Set(loaded)];
   const all = [{ service: service.name, oneShots: [...service.oneShots.keys()] }, ...dependents];
   const records = all.flatMap(({ service: name, oneShots }) => [
