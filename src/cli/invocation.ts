@@ -23,6 +23,7 @@ export function changeOptions(options: Readonly<Record<string, unknown>>): Chang
     tags: list(options.tags),
     skipTags: list(options.skipTags),
     limit: typeof options.limit === 'string' ? options.limit : undefined,
+    prune: options.prune === true,
     yes: options.yes === true || options.yesIReallyReallyMeanIt === true,
   };
 }

@@ -12,6 +12,8 @@ export interface SelectionOptions extends SiteOptions {
   readonly tags: readonly string[];
   readonly skipTags: readonly string[];
   readonly limit: string | undefined;
+  /** Look for what is no longer wanted on every host of the inventory, and remove it. */
+  readonly prune?: boolean | undefined;
 }
 
 export interface ChangeOptions extends SelectionOptions {

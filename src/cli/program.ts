@@ -62,12 +62,21 @@ const optionSets: Readonly<Record<CommandEntry['takes'][number], () => Option[]>
     new Option('--nocache', 'build without the layer cache').default(false),
     new Option('--list', 'show what would be built, and stop').default(false),
   ],
+  prune: () => [
+    new Option('--prune', 'remove containers and files of ours that nothing wants any more; never volumes').default(
+      false,
+    ),
+  ],
+  drift: () => [
+    new Option('--drift', 'show what changed on the nodes and not by a run; exit 1 if anything').default(false),
+  ],
   destroy: () => [new Option('--keep-volumes', 'leave volumes (the data) where they are').default(false)],
 };
 
 function addCommand(program: Command, entry: CommandEntry, finish: (code: ExitCode) => void): void {
   const command = program.command(entry.name).summary(entry.summary).description(entry.summary);
-  if (entry.usage === 'VERB') command.argument('<verb>', 'pull, deploy, reconfigure, upgrade, stop or destroy');
+  if (entry.usage === 'VERB')
+    command.argument('<verb>', 'pull, deploy, reconfigure, upgrade, reconcile, stop or destroy');
   if (entry.usage?.startsWith('[PATTERN'))
     command.argument('[patterns...]', 'services, images, globs or /regular expressions/');
   for (const set of entry.takes) for (const option of optionSets[set]()) command.addOption(option);

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { leftoverInput } from '../../src/cli/leftovers.ts';
 import type { SelectionOptions } from '../../src/cli/options.ts';
 import { type LoadedSite, programDirectory, selectTarget, type Target } from '../../src/cli/site.ts';
 import { hostClaims } from '../../src/cli/survey.ts';
@@ -51,6 +52,7 @@ export interface Choice {
   readonly tags?: readonly string[];
   readonly skipTags?: readonly string[];
   readonly limit?: string;
+  readonly prune?: boolean;
 }
 
 /** Address of the n-th host, counted from 0. */
@@ -118,8 +120,9 @@ export class SimulatedSite {
       const found = precheck(desired, seen, hostClaims({ loaded: this.loaded, target }));
       if (found.some((d) => d.severity === 'error')) return failure(found);
     }
+    const leftovers = leftoverInput(this.loaded, target, optionsFor(choice), choice.prune ? observed : seen);
     const images = imagesToResolve(verb, desired, seen).map(imageName);
-    return makePlan({ verb, desired, observed: seen, digests: new Map(images.map((i) => [i, digest(i)])) });
+    return makePlan({ verb, desired, observed: seen, digests: new Map(images.map((i) => [i, digest(i)])), leftovers });
   }
 }
 
@@ -146,6 +149,7 @@ function optionsFor(choice: Choice): SelectionOptions {
     tags: choice.tags ?? [],
     skipTags: choice.skipTags ?? [],
     limit: choice.limit,
+    prune: choice.prune,
   };
 }
 

@@ -9,12 +9,17 @@ import { createOutput, type Output } from '../output.ts';
 import { planFor, prechecks, type Survey, takeSurvey, wantedLook } from '../survey.ts';
 import { teardownPlan } from './teardown.ts';
 
+const pruningVerbs: readonly Verb[] = ['deploy', 'reconfigure', 'reconcile'];
 const teardownVerbs = ['stop', 'destroy'] as const;
 
 /** Shows what a verb would do and touches nothing: exit 0 nothing, 2 something. */
 export async function run(invocation: Invocation): Promise<ExitCode> {
   const verb = knownVerb(invocation.args[0] ?? '');
   const options = changeOptions(invocation.options);
+  if (options.prune && !pruningVerbs.includes(verb)) {
+    const hint = `verbs that prune: ${pruningVerbs.join(', ')}`;
+    throw new DeployError([error('usage', `plan: ${verb} takes no --prune`, { hint })], exitCode.badInput);
+  }
   const output = createOutput(options.json);
   const survey = await takeSurvey(options, output, isChange(verb) ? wantedLook(verb) : {});
   try {
@@ -38,7 +43,7 @@ async function planOf(verb: Verb, survey: Survey, invocation: Invocation, output
 }
 
 function knownVerb(name: string): Verb {
-  const verbs: readonly Verb[] = ['pull', 'deploy', 'reconfigure', 'upgrade', ...teardownVerbs];
+  const verbs: readonly Verb[] = ['pull', 'deploy', 'reconfigure', 'upgrade', 'reconcile', ...teardownVerbs];
   const verb = verbs.find((candidate) => candidate === name);
   if (verb !== undefined) return verb;
   const hint = didYouMean(name, verbs) ?? `verbs that can be planned: ${verbs.join(', ')}`;

@@ -7,7 +7,7 @@ export interface CommandEntry {
   readonly usage?: string;
   /** Changes nodes: asks before it does, and takes what all such commands take. */
   readonly mutating: boolean;
-  readonly takes: readonly ('site' | 'selection' | 'yes' | 'build' | 'destroy')[];
+  readonly takes: readonly ('site' | 'selection' | 'yes' | 'build' | 'destroy' | 'prune' | 'drift')[];
   readonly examples: readonly string[];
   /** Loaded only when the command is run: start-up time is part of every command. */
   readonly load: () => Promise<{ readonly run: (invocation: Invocation) => Promise<ExitCode> }>;
@@ -38,7 +38,7 @@ export const commands: readonly CommandEntry[] = [
     name: 'deploy',
     summary: 'Bring services up, or to the wanted state: images, files, containers, migrations, registration',
     mutating: true,
-    takes: ['site', 'selection', 'yes'],
+    takes: ['site', 'selection', 'yes', 'prune'],
     examples: ['deploy deploy', 'deploy deploy --tags heat --yes'],
     load: change,
   },
@@ -46,7 +46,7 @@ export const commands: readonly CommandEntry[] = [
     name: 'reconfigure',
     summary: 'Bring files, containers and registration to the wanted state; images stay',
     mutating: true,
-    takes: ['site', 'selection', 'yes'],
+    takes: ['site', 'selection', 'yes', 'prune'],
     examples: ['deploy reconfigure', 'deploy reconfigure --tags heat --skip-tags common'],
     load: change,
   },
@@ -59,21 +59,29 @@ export const commands: readonly CommandEntry[] = [
     load: change,
   },
   {
+    name: 'reconcile',
+    summary: 'Put right whatever differs from what is wanted, from whatever cause; with --prune also what is left over',
+    mutating: true,
+    takes: ['site', 'selection', 'yes', 'prune'],
+    examples: ['deploy reconcile', 'deploy reconcile --tags heat --yes', 'deploy reconcile --prune'],
+    load: change,
+  },
+  {
     name: 'plan',
     summary:
-      'Show what a verb (pull, deploy, reconfigure, upgrade, stop, destroy) would do; exit 2 when it would do something',
+      'Show what a verb (pull, deploy, reconfigure, upgrade, reconcile, stop, destroy) would do; exit 2 when it would do something',
     usage: 'VERB',
     mutating: false,
-    takes: ['site', 'selection', 'destroy'],
+    takes: ['site', 'selection', 'destroy', 'prune'],
     examples: ['deploy plan upgrade --tags magnum', 'deploy plan reconfigure --json'],
     load: () => import('./plan.ts'),
   },
   {
     name: 'status',
-    summary: 'Show every container that should be there, its image and its health',
+    summary: 'Show every container that should be there, its image and its health; or what changed behind our back',
     mutating: false,
-    takes: ['site', 'selection'],
-    examples: ['deploy status', 'deploy status --tags magnum --json'],
+    takes: ['site', 'selection', 'drift'],
+    examples: ['deploy status', 'deploy status --tags magnum --json', 'deploy status --drift'],
     load: () => import('./status.ts'),
   },
   {

@@ -12,6 +12,7 @@ import { type Building, configDirectory, containerKey, type DesiredInput, places
 import type { BalancedServer, Desired, DesiredContainer, DesiredFragment, DesiredService } from './model.ts';
 import { buildOneShots } from './one-shots.ts';
 import { specHashOf, specOf } from './spec.ts';
+import { type WantedPlaces, wantedPlaces } from './wanted.ts';
 import { databaseWish, identityWish, messagingWish } from './wishes.ts';
 
 /**
@@ -50,8 +51,23 @@ export function buildDesired(input: DesiredInput): Result<Desired> {
       : [],
     required: requiredPlaces(building),
     fragmentPaths: receiver ? allFragmentPaths(building, receiver) : new Map(),
+    receiver: receiver && receiverPlace(receiver),
+    wanted: onDemand(() => wantedPlaces(building)),
   };
   return resultOf(desired, unique(diagnostics));
+}
+
+function receiverPlace({ name, container, fragments }: FragmentReceiver): Desired['receiver'] {
+  const directory = configDirectory(name);
+  return { directory, fragments: `${directory}${fragments.directory}/`, reload: container.reload };
+}
+
+function onDemand(work: () => WantedPlaces): () => WantedPlaces {
+  let result: WantedPlaces | undefined;
+  return () => {
+    result ??= work();
+    return result;
+  };
 }
 
 /** The same problem met in several files of one host is one problem. */

@@ -1,6 +1,7 @@
 import type { ContainerName, ContainerSpec, FileContent, HostName } from '../model/node.ts';
 import type { Secret } from '../model/secret.ts';
 import type { ContainerDefinition, OneShotDefinition, Phase } from '../schema/service.ts';
+import type { WantedPlaces } from './wanted.ts';
 
 export interface ImageRef {
   readonly repository: string;
@@ -158,4 +159,10 @@ export interface Desired {
   }[];
   /** Paths of all enabled services' fragments per host, selected or not: those files are never stale. */
   readonly fragmentPaths: ReadonlyMap<HostName, ReadonlySet<string>>;
+  /** The container that reads load balancer entries: its directory and that of the entries, both with a slash at the end. */
+  readonly receiver?:
+    | { readonly directory: string; readonly fragments: string; readonly reload: ContainerDefinition['reload'] }
+    | undefined;
+  /** What all enabled services want, selected or not; found out when it is first asked for. */
+  readonly wanted: () => WantedPlaces;
 }

@@ -11,7 +11,7 @@ import {
 } from '../model/node.ts';
 import { isOurs, nextSuffix, previousSuffix } from './compare.ts';
 
-export type ChangeVerb = 'pull' | 'deploy' | 'reconfigure' | 'upgrade';
+export type ChangeVerb = 'pull' | 'deploy' | 'reconfigure' | 'upgrade' | 'reconcile';
 
 export interface VerbPolicy {
   /** `wanted`: the tag of the variables; `keep`: whatever runs. */
@@ -28,6 +28,8 @@ export const verbPolicy: Readonly<Record<ChangeVerb, VerbPolicy>> = {
   deploy: { images: 'wanted', oneShots: true, newServices: true },
   upgrade: { images: 'wanted', oneShots: true, newServices: false },
   reconfigure: { images: 'keep', oneShots: false, newServices: false },
+  // Whatever differs, from whatever cause: like a deploy, but its prechecks of ports, which are for what is yet to come.
+  reconcile: { images: 'wanted', oneShots: true, newServices: true },
 };
 
 export type Observed = ReadonlyMap<HostName, ObservedNode>;

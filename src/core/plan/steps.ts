@@ -1,5 +1,6 @@
 import type { BalancedServer, DatabaseWish, IdentityWish, MessagingWish, SharedKeysWish } from '../desired/model.ts';
 import type { ContainerName, ContainerSpec, FileContent, Healthcheck, HostName, PinnedImage } from '../model/node.ts';
+import type { DriftEntry } from './drift.ts';
 
 export type StepId = string;
 
@@ -121,6 +122,8 @@ export interface Plan {
   readonly steps: readonly Step[];
   /** What the operator should know although nothing is done about it (a pending image change, a host left out). */
   readonly notices: readonly string[];
+  /** What changed on the nodes and not by a run. */
+  readonly drift: readonly DriftEntry[];
 }
 
 /** A plan under construction: hands out ids that depend on nothing but the input. */
