@@ -153,6 +153,13 @@ function optionsFor(choice: Choice): SelectionOptions {
   };
 }
 
+/** A key of the test's own takes the place of that in the base. */
+function globalsText(own: string): string {
+  const keys = new Set([...own.matchAll(/^\w+:/gm)].map(([key]) => key));
+  const base = baseGlobals.split('\n').filter((line) => !keys.has(/^\w+:/.exec(line)?.[0] ?? ''));
+  return `${base.join('\n')}\n${own}`;
+}
+
 function load(settings: SiteSettings, hosts: readonly string[]): LoadedSite {
   const lines = hosts.map((host, i) => `${host} ansible_host=${addressOf(i)}`).join('\n');
   const inventory = shipped.inventory
@@ -163,7 +170,7 @@ function load(settings: SiteSettings, hosts: readonly string[]): LoadedSite {
   const site = must(
     assembleSite({
       configDir: '/etc/deploy',
-      globals: { file: 'globals.yml', text: `${baseGlobals}${settings.globals ?? ''}` },
+      globals: { file: 'globals.yml', text: globalsText(settings.globals ?? '') },
       globalsD: [],
       passwords: { file: 'passwords.yml', text: passwords },
       inventories: [{ file: 'inventory', text: inventory }],

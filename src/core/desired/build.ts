@@ -9,10 +9,17 @@ import { FieldReader } from './evaluate.ts';
 import { filesOf, localsOf, overrideFile } from './files.ts';
 import { backendName, type FragmentReceiver, fragmentPath, fragmentReceiver, fragmentsOf } from './fragments.ts';
 import { type Building, configDirectory, containerKey, type DesiredInput, placesOf } from './input.ts';
-import type { BalancedServer, Desired, DesiredContainer, DesiredFragment, DesiredService } from './model.ts';
+import type {
+  BalancedServer,
+  Desired,
+  DesiredContainer,
+  DesiredFragment,
+  DesiredService,
+  WantedPlaces,
+} from './model.ts';
 import { buildOneShots } from './one-shots.ts';
 import { specHashOf, specOf } from './spec.ts';
-import { type WantedPlaces, wantedPlaces } from './wanted.ts';
+import { wantedPlaces } from './wanted.ts';
 import { databaseWish, identityWish, messagingWish } from './wishes.ts';
 
 /**

@@ -1,7 +1,6 @@
 import type { ContainerName, ContainerSpec, FileContent, HostName } from '../model/node.ts';
 import type { Secret } from '../model/secret.ts';
 import type { ContainerDefinition, OneShotDefinition, Phase } from '../schema/service.ts';
-import type { WantedPlaces } from './wanted.ts';
 
 export interface ImageRef {
   readonly repository: string;
@@ -144,6 +143,9 @@ export interface DesiredService {
   /** Hosts of each container's group, selected or not: a new cluster needs all of them. */
   readonly groupHosts: ReadonlyMap<ContainerName, readonly HostName[]>;
 }
+
+/** Where each container of every enabled service belongs, whatever is selected. */
+export type WantedPlaces = ReadonlyMap<ContainerName, ReadonlySet<HostName>>;
 
 export interface Desired {
   readonly site: string;

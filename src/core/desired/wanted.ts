@@ -3,9 +3,7 @@ import type { LoadedService } from '../schema/service-file.ts';
 import { FieldReader } from './evaluate.ts';
 import { localsOf } from './files.ts';
 import { type Building, placesOf } from './input.ts';
-
-/** Where each container of every enabled service belongs, whatever is selected. */
-export type WantedPlaces = ReadonlyMap<ContainerName, ReadonlySet<HostName>>;
+import type { WantedPlaces } from './model.ts';
 
 /**
  * All containers that enabled services want, with their hosts. Short-lived ones count on every host of their
