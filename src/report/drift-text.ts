@@ -11,3 +11,18 @@ export function driftLines(entries: readonly DriftEntry[]): string[] {
   }
   return [...rows.values()].map(({ text, hosts }) => `  ${hosts.join(', ')}: ${text}`);
 }
+
+/** Every change with what puts it right, for people. */
+export function driftText(entries: readonly DriftEntry[], hosts: number): string {
+  if (entries.length === 0) return `nothing has changed behind our back on ${hosts} host${hosts === 1 ? '' : 's'}`;
+  const leftOver = entries.filter(({ what }) => what === 'left over');
+  const updated = entries.filter(({ what }) => what === 'settings changed');
+  const others = entries.length - leftOver.length - updated.length;
+  return [
+    'changed behind our back:',
+    ...driftLines(entries),
+    ...(others > 0 ? ['deploy reconcile puts it right'] : []),
+    ...(leftOver.length > 0 ? ['deploy reconcile --prune removes what is left over; volumes stay'] : []),
+    ...(updated.length > 0 ? ['settings: remove the container by hand, then deploy reconcile makes it anew'] : []),
+  ].join('\n');
+}

@@ -192,6 +192,11 @@ export class SimulatedNode implements NodePort {
     return { id, running: found.state === 'running', exitCode, restartCount, startedAt: '2026-01-01T00:00:00Z' };
   }
 
+  async settingsDiffering(name: string, spec: ContainerSpec): Promise<readonly string[]> {
+    const seen = Object.keys(this.containers.get(name)?.spec.environment ?? {});
+    return seen.filter((key) => !(key in spec.environment)).map((key) => `environment + ${key}`);
+  }
+
   async wait(name: string): Promise<number> {
     return this.#get(name).exitCode;
   }

@@ -10,6 +10,7 @@ import { type Survey, takeSurvey } from '../survey.ts';
 export async function run({ options: raw }: Invocation): Promise<ExitCode> {
   const options = changeOptions(raw);
   const output = createOutput(options.json);
+  if (raw.drift === true) return (await import('./drift.ts')).showDrift(options, output);
   const survey = await takeSurvey(options, output);
   try {
     const rows = await Promise.all(containerStatus(survey.desired, survey.observed).map((row) => settled(row, survey)));
