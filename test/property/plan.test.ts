@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ObservedNode } from '../../src/core/model/node.ts';
+import { imageName, label, type ObservedNode } from '../../src/core/model/node.ts';
 import type { ChangeVerb, Observed } from '../../src/core/plan/policy.ts';
 import type { Plan, Step } from '../../src/core/plan/steps.ts';
 import { planJson } from '../../src/report/plan-text.ts';
-import { carryOut, change, copyOf, emptyWorld, observe, watchForMixedVersions } from '../sim/scenario.ts';
+import { carryOut, change, copyOf, emptyWorld, observe, stateOf, watchForMixedVersions } from '../sim/scenario.ts';
 import { type Choice, SimulatedSite } from '../sim/site.ts';
 import type { Operation, SimulatedWorld } from '../sim/world.ts';
 
@@ -32,10 +32,25 @@ const choices: readonly Choice[] = [
 ];
 const containers = [...new Set([...deployed.nodes.values()].flatMap((node) => [...node.containers.keys()]))];
 
+const hows = [
+  'stop',
+  'pause',
+  'remove',
+  'leave previous',
+  'leave next',
+  'aside',
+  'touch',
+  'edit',
+  'delete',
+  'by hand',
+  'foreign',
+  'retag',
+] as const;
+
 interface Damage {
   readonly host: string;
   readonly name: string;
-  readonly how: 'stop' | 'remove' | 'leave previous' | 'leave next' | 'aside' | 'touch';
+  readonly how: (typeof hows)[number];
 }
 
 interface Case {
@@ -50,12 +65,12 @@ interface Case {
 const damage: fc.Arbitrary<Damage> = fc.record({
   host: fc.constantFrom(...site.hosts),
   name: fc.constantFrom(...containers),
-  how: fc.constantFrom('stop', 'remove', 'leave previous', 'leave next', 'aside', 'touch'),
+  how: fc.constantFrom(...hows),
 });
 
 const anyCase: fc.Arbitrary<Case> = fc.record({
   of: fc.nat(sites.length - 1),
-  verb: fc.constantFrom<ChangeVerb>('deploy', 'upgrade', 'reconfigure'),
+  verb: fc.constantFrom<ChangeVerb>('deploy', 'upgrade', 'reconfigure', 'reconcile'),
   choice: fc.constantFrom(...choices),
   damages: fc.array(damage, { maxLength: 4 }),
   seed: fc.integer({ min: 1, max: 1_000_000 }),
@@ -65,14 +80,21 @@ function siteOf(index: number): SimulatedSite {
   return sites[index] ?? site;
 }
 
-function damaged(damages: readonly Damage[]): SimulatedWorld {
-  const world = copyOf(deployed);
+function damaged(damages: readonly Damage[], from = deployed): SimulatedWorld {
+  const world = copyOf(from);
   for (const { host, name, how } of damages) {
     const node = world.nodes.get(host);
     const found = node?.containers.get(name);
     if (!node || !found) continue;
+    const directory = `/etc/kolla/${name.replaceAll('_', '-')}/`;
     if (how === 'stop') found.state = 'exited';
-    else if (how === 'touch') node.files.set(`/etc/kolla/${name.replaceAll('_', '-')}/stray`, stray);
+    else if (how === 'pause') found.state = found.state === 'running' ? 'paused' : found.state;
+    else if (how === 'touch') node.files.set(`${directory}stray`, stray);
+    else if (how === 'edit') node.files.set(`${directory}config.json`, stray);
+    else if (how === 'delete') node.files.delete(`${directory}config.json`);
+    else if (how === 'by hand') node.containers.set(name, { ...found, id: world.newId() });
+    else if (how === 'foreign') node.containers.set(name, { ...found, id: world.newId(), labels: {} });
+    else if (how === 'retag') for (const tags of node.images.values()) tags.delete(imageName(found.spec.image));
     else if (how === 'leave previous' || how === 'leave next') {
       const left = how === 'leave next' ? (['__next', 'created'] as const) : (['__previous', 'exited'] as const);
       node.containers.set(`${name}${left[0]}`, { ...found, id: world.newId(), state: left[1] });
@@ -129,6 +151,62 @@ function linearised(plan: Plan, seed: number): Plan {
   }
   return { ...plan, steps: order };
 }
+
+describe('after any damage by hand', () => {
+  const damages = fc.array(damage, { maxLength: 6 });
+
+  it('reconcile leads back to the undamaged state', async () => {
+    const undamaged = stateOf(deployed);
+    await fc.assert(
+      fc.asyncProperty(damages, fc.integer({ min: 1, max: 1_000_000 }), async (some, seed) => {
+        const planned = planOf({ of: 0, verb: 'reconcile', choice: {}, damages: some, seed });
+        if (!planned) return;
+        const { world, plan } = planned;
+        const result = await carryOut(linearised(plan, seed), world);
+        expect(result.failed.map((f) => [f.step.id, f.diagnostics])).toEqual([]);
+        expect(stateOf(world)).toEqual(undamaged);
+        const rest = site.plan('reconcile', observe(world));
+        expect(rest.ok && { steps: rest.value.steps, drift: rest.value.drift }).toEqual({ steps: [], drift: [] });
+      }),
+      { numRuns: runs },
+    );
+  });
+
+  it('pruning a disabled service removes no volume and touches nothing that is not ours', async () => {
+    const off = new SimulatedSite({ globals: 'enable_magnum: false\n' });
+    const strange = fc.array(fc.constantFrom(...containers), { maxLength: 3 });
+    await fc.assert(
+      fc.asyncProperty(damages, strange, fc.boolean(), async (some, others, prune) => {
+        const world = damaged(some.filter(({ name }) => name.startsWith('magnum')));
+        const node = world.nodes.get('node2');
+        const model = node?.containers.get('heat_api');
+        if (!node || !model) throw new Error('no heat_api on node2');
+        for (const name of others) {
+          const labels = { ...model.labels, [label.site]: 'other', [label.container]: `${name}_other` };
+          node.containers.set(`${name}_other`, { ...model, id: world.newId(), labels });
+          node.containers.set(`${name}_strange`, { ...model, id: world.newId(), labels: {} });
+        }
+        const foreign = () =>
+          [...world.nodes.values()].flatMap((one) =>
+            [...one.containers].filter(([, c]) => c.labels[label.site] !== model.labels[label.site]),
+          );
+        const [theirs, volumes] = [foreign(), [...world.nodes.values()].map((one) => [...one.volumes.keys()])];
+        const result = off.plan('reconcile', observe(world), { prune });
+        if (!result.ok) return;
+        expect((await carryOut(result.value, world)).failed).toEqual([]);
+        expect(foreign()).toEqual(theirs);
+        expect([...world.nodes.values()].map((one) => [...one.volumes.keys()])).toEqual(volumes);
+        const ours = [...world.nodes.values()].flatMap((one) =>
+          [...one.containers].filter(([, c]) => c.labels[label.service] === 'magnum'),
+        );
+        if (prune) expect(ours.map(([name]) => name).filter((name) => !name.endsWith('_other'))).toEqual([]);
+        const rest = off.plan('reconcile', observe(world), { prune });
+        expect(rest.ok && rest.value.steps.map((s) => s.id)).toEqual([]);
+      }),
+      { numRuns: runs },
+    );
+  });
+});
 
 describe('any plan', () => {
   it('is the same for the same input, in whatever order a node lists what it has', () => {
