@@ -1,8 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { allDrift } from '../../../src/cli/commands/drift.ts';
+import type { Survey } from '../../../src/cli/survey.ts';
 import { sha256 } from '../../../src/core/hash.ts';
 import { imageName, label } from '../../../src/core/model/node.ts';
 import type { ChangeVerb } from '../../../src/core/plan/policy.ts';
 import type { Plan } from '../../../src/core/plan/steps.ts';
+import type { OpenNode } from '../../../src/edge/node/node.ts';
+import { driftText } from '../../../src/report/drift-text.ts';
 import { step, steps } from '../../sim/order.ts';
 import { carryOut, change, copyOf, emptyWorld, observe, stateOf } from '../../sim/scenario.ts';
 import { digestOf, must, SimulatedSite } from '../../sim/site.ts';
@@ -76,11 +80,12 @@ describe('drift', () => {
 
   it('is nothing that an interrupted run leaves behind', async () => {
     const changed = new SimulatedSite({ overrides: { 'heat.conf': '[DEFAULT]\nmax_resources_per_stack = 7\n' } });
-    const plan = must(changed.plan('reconfigure', observe(deployed)));
+    const choice = { tags: ['heat_engine'] };
+    const plan = must(changed.plan('reconfigure', observe(deployed), choice));
     for (let done = 0; done < plan.steps.length; done += 1) {
       const world = copyOf(deployed);
       await carryOut(plan, world, { forks: 1, stopAfter: done });
-      expect(must(changed.plan('reconfigure', observe(world))).drift, `after ${done} steps`).toEqual([]);
+      expect(must(changed.plan('reconfigure', observe(world), choice)).drift, `after ${done} steps`).toEqual([]);
     }
   });
 
@@ -194,6 +199,64 @@ describe('drift', () => {
     recreate(world, 'node3', 'magnum_api', { [label.site]: 'other', [label.container]: 'magnum_api' });
     const result = site.plan('reconcile', observe(world));
     expect(result.ok ? [] : result.diagnostics.map((d) => d.code)).toEqual(['foreign-container']);
+  });
+});
+
+describe('status --drift', () => {
+  function surveyOf(world: SimulatedWorld, of = site): Survey {
+    const { target, desired } = of.desired();
+    const options = { tags: [], skipTags: [], prune: true };
+    const nodes = new Map([...world.nodes].map(([host, node]) => [host, node as unknown as OpenNode]));
+    return { loaded: of.loaded, target, desired, observed: observe(world), nodes, options, digests: new Map() };
+  }
+
+  function withVariable(world: SimulatedWorld, name: string, id?: string) {
+    const old = container(world, 'node1', name);
+    const spec = { ...old.spec, environment: { ...old.spec.environment, FOO: 'bar' } };
+    nodeOf(world, 'node1').containers.set(name, { ...old, spec, ...(id === undefined ? {} : { id }) });
+  }
+
+  it('finds nothing after a deployment', async () => {
+    expect(await allDrift(surveyOf(deployed))).toEqual([]);
+  });
+
+  it('finds nothing that only the configuration has changed since', async () => {
+    const changed = new SimulatedSite({ globals: 'openstack_tag: other\nmagnum_api_workers: 9\n' });
+    expect(await allDrift(surveyOf(deployed, changed))).toEqual([]);
+  });
+
+  it('names what differs in a container made by hand, changed settings, and what is left over', async () => {
+    const world = copyOf(deployed);
+    withVariable(world, 'heat_api', 'by hand');
+    withVariable(world, 'keystone');
+    container(world, 'node3', 'memcached').state = 'exited';
+    const entries = await allDrift(surveyOf(world, new SimulatedSite({ globals: 'enable_magnum: false\n' })));
+    expect(driftText(entries, 3).split('\n')).toEqual([
+      'changed behind our back:',
+      '  node3: memcached: stopped',
+      '  node1: heat_api: recreated by hand (environment + FOO)',
+      '  node1: keystone: settings changed (environment + FOO)',
+      '  node1, node2, node3: magnum_api: left over (its service is disabled)',
+      '  node1, node2, node3: magnum_conductor: left over (its service is disabled)',
+      'deploy reconcile puts it right',
+      'deploy reconcile --prune removes what is left over; volumes stay',
+      'settings: remove the container by hand, then deploy reconcile makes it anew',
+    ]);
+  });
+
+  it('says so when there is nothing', () => {
+    expect(driftText([], 3)).toBe('nothing has changed behind our back on 3 hosts');
+  });
+});
+
+describe('a container that removes itself when it stops', () => {
+  it('is replaced all the same', async () => {
+    const { world, plan } = planAfter((one) => recreate(one, 'node3', 'magnum_api', {}), 'reconcile');
+    world.after = ({ host, call, subject }) => {
+      if (call === 'stop') nodeOf(world, host).containers.delete(subject);
+    };
+    expect((await carryOut(plan, world)).failed).toEqual([]);
+    expect(stateOf(world)).toEqual(stateOf(deployed));
   });
 });
 

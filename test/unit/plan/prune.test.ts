@@ -133,6 +133,28 @@ describe('a host that was taken out of its groups', () => {
 });
 
 describe('what is not ours', () => {
+  it('keeps the directory it may use', async () => {
+    const world = copyOf(deployed);
+    const node = nodeOf(world, 'node2');
+    const api = node.containers.get('magnum_api');
+    if (api) node.containers.set('magnum_api', { ...api, id: 'by hand', labels: {} });
+    await carryOut(planOn(world, withoutMagnum, { prune: true }), world);
+    expect(node.containers.get('magnum_api')).toMatchObject({ id: 'by hand', state: 'running' });
+    expect([...node.files.keys()].filter((path) => path.includes('/magnum-api/')).length).toBeGreaterThan(2);
+  });
+
+  it('may have left a marker where another site is at home too', async () => {
+    const world = copyOf(deployed);
+    const node = nodeOf(world, 'node2');
+    const other = node.containers.get('magnum_api');
+    if (!other) throw new Error('no magnum_api');
+    node.containers.delete('magnum_api');
+    node.containers.set('theirs', { ...other, labels: { ...other.labels, [label.site]: 'other' } });
+    await carryOut(planOn(world, withoutMagnum, { prune: true }), world);
+    expect(node.markers.has('made.magnum_api')).toBe(true);
+    expect([...node.files.keys()].filter((path) => path.includes('/magnum-api/')).length).toBeGreaterThan(2);
+  });
+
   it('is never touched: other containers, other sites, their directories', async () => {
     const world = copyOf(deployed);
     const node = nodeOf(world, 'node2');
