@@ -37,9 +37,11 @@ export interface Leftover {
  * making counts; on a node that another site uses too, only labels do, because markers do not tell whose they are.
  */
 export function findLeftovers(desired: Desired, input: LeftoverInput): Leftover[] {
+  // What is selected is wanted: in an ordinary run nothing remains, and nothing more has to be found out.
+  const selected = new Set(desired.services.flatMap((s) => s.containers.map(({ host, name }) => `${host} ${name}`)));
   return [...input.observed].flatMap(([host, node]) => {
-    const names = [...candidates(desired.site, node)].sort();
-    return names.length === 0 ? [] : names.flatMap((name) => leftoverOf(desired, input, host, node, name));
+    const names = [...candidates(desired.site, node)].filter((name) => !selected.has(`${host} ${name}`)).sort();
+    return names.flatMap((name) => leftoverOf(desired, input, host, node, name));
   });
 }
 

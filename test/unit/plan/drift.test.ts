@@ -78,7 +78,7 @@ describe('drift', () => {
     expect(plan.drift).toEqual([]);
   });
 
-  it('is nothing that an interrupted run leaves behind', async () => {
+  it('is nothing that an interrupted run leaves behind', { timeout: 30_000 }, async () => {
     const changed = new SimulatedSite({ overrides: { 'heat.conf': '[DEFAULT]\nmax_resources_per_stack = 7\n' } });
     const choice = { tags: ['heat_engine'] };
     const plan = must(changed.plan('reconfigure', observe(deployed), choice));
