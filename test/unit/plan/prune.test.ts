@@ -132,6 +132,21 @@ describe('a host that was taken out of its groups', () => {
   });
 });
 
+describe('a short-lived container that failed', () => {
+  it('is kept for its log while its service is enabled, and goes with it', () => {
+    const world = copyOf(deployed);
+    const node = nodeOf(world, 'node1');
+    const api = node.containers.get('magnum_api');
+    if (!api) throw new Error('no magnum_api');
+    const labels = { ...api.labels, [label.container]: 'bootstrap_magnum' };
+    node.containers.set('bootstrap_magnum', { ...api, labels, id: 'failed', state: 'exited' });
+    const kept = planOn(world, site, { prune: true });
+    expect({ steps: kept.steps, notices: kept.notices }).toEqual({ steps: [], notices: [] });
+    const gone = planOn(world, withoutMagnum, { prune: true });
+    expect(step(gone, 'remove', 'bootstrap_magnum')).toMatchObject({ host: 'node1' });
+  });
+});
+
 describe('what is not ours', () => {
   it('keeps the directory it may use', async () => {
     const world = copyOf(deployed);
