@@ -33,6 +33,7 @@ export function changeOptions(options: Readonly<Record<string, unknown>>): Chang
     skipTags: list(options.skipTags),
     limit: typeof options.limit === 'string' ? options.limit : undefined,
     rollout: { batch: amount(options.batch), maxUnavailable: amount(options.maxUnavailable) },
+    prune: options.prune === true,
     yes: options.yes === true || options.yesIReallyReallyMeanIt === true,
     confirm: typeof options.confirm === 'function' ? (options.confirm as ChangeOptions['confirm']) : undefined,
   };

@@ -87,6 +87,14 @@ export const optionSets = {
     new Option('--approve <stage>', 'approve the pause of this stage, repeatable').argParser(commaList).default([]),
     new Option('--approve-all', 'approve every pause').default(false),
   ],
+  prune: () => [
+    new Option('--prune', 'remove containers and files of ours that nothing wants any more; never volumes').default(
+      false,
+    ),
+  ],
+  drift: () => [
+    new Option('--drift', 'show what changed on the nodes and not by a run; exit 1 if anything').default(false),
+  ],
   destroy: () => [new Option('--keep-volumes', 'leave volumes (the data) where they are').default(false)],
 } satisfies Readonly<Record<string, () => Option[]>>;
 

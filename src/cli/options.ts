@@ -15,6 +15,8 @@ export interface SelectionOptions extends SiteOptions {
   readonly skipTags: readonly string[];
   readonly limit: string | undefined;
   readonly rollout: RolloutLimits;
+  /** Look for what is no longer wanted on every host of the inventory, and remove it. */
+  readonly prune?: boolean | undefined;
 }
 
 export interface ChangeOptions extends SelectionOptions {

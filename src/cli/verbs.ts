@@ -10,7 +10,7 @@ import type { Output } from './output.ts';
 import { planFor, prechecks, type Survey, wantedLook } from './survey.ts';
 
 /** Every verb that can be planned, and so shown, saved and applied. */
-export const plannedVerbs = ['pull', 'deploy', 'reconfigure', 'upgrade', 'stop', 'destroy'] as const;
+export const plannedVerbs = ['pull', 'deploy', 'reconfigure', 'upgrade', 'reconcile', 'stop', 'destroy'] as const;
 
 export type PlannedVerb = (typeof plannedVerbs)[number];
 

@@ -1,12 +1,14 @@
 import { sha256 } from '../core/hash.ts';
 import { controlHost } from '../core/model/hook.ts';
 import type { Plan, Step } from '../core/plan/steps.ts';
+import { driftLines } from './drift-text.ts';
 import { stepText } from './step-text.ts';
 
 /** The plan for people: grouped by service, the same step on several hosts folded into one line. Always the same bytes. */
 export function planText(plan: Plan): string {
   const lines: string[] = [];
   for (const notice of plan.notices) lines.push(`note: ${notice}`);
+  if (plan.drift.length > 0) lines.push('changed behind our back:', ...driftLines(plan.drift));
   if (plan.steps.length === 0) return [...lines, `deploy ${plan.verb}: nothing to do`].join('\n');
   const hosts = new Set(plan.steps.map((step) => step.host).filter((host) => host !== controlHost));
   lines.push(`deploy ${plan.verb}: ${count(plan.steps.length, 'step')} on ${count(hosts.size, 'host')}`);

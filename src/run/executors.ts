@@ -1,5 +1,5 @@
 import { label } from '../core/model/node.ts';
-import { loadedMarkerKey } from '../core/plan/compare.ts';
+import { loadedMarkerKey, madeMarkerKey } from '../core/plan/compare.ts';
 import type { Step, StepKind, StepOf } from '../core/plan/steps.ts';
 import { drainServers, undrainServers } from './drain.ts';
 import { passGate } from './gate.ts';
@@ -27,7 +27,9 @@ export const executors: Executors = {
   },
 
   create: async (step, { node, runId }) => {
-    await node.create(step.as, step.spec, { ...step.labels, [label.run]: runId });
+    const id = await node.create(step.as, step.spec, { ...step.labels, [label.run]: runId });
+    const ids = step.replaces === undefined ? id : `${id} ${step.replaces}`;
+    await node.writeMarker(madeMarkerKey(step.container), ids);
     return undefined;
   },
 
@@ -35,7 +37,10 @@ export const executors: Executors = {
     await node.stop(step.container, step.graceSeconds);
     if (step.aside !== undefined) {
       await node.remove(step.aside);
-      await node.rename(step.container, step.aside);
+      await node.rename(step.container, step.aside).catch(async (cause: unknown) => {
+        // One that was made by hand with --rm is gone as soon as it has stopped.
+        if ((await node.inspect(step.container)) !== undefined) throw cause;
+      });
     }
     return undefined;
   },

@@ -31,6 +31,7 @@ export interface NodePort {
 
   /** Creates without starting; a container of that name that never ran is replaced. Returns the id. */
   create(name: ContainerName, spec: ContainerSpec, labels: Readonly<Record<string, string>>): Promise<string>;
+  /** One that is paused goes on where it stood. */
   start(name: ContainerName): Promise<void>;
   /** SIGTERM, then SIGKILL after `graceSeconds`. A stopped or missing container is fine. */
   stop(name: ContainerName, graceSeconds: number): Promise<void>;
@@ -40,6 +41,11 @@ export interface NodePort {
   signal(name: ContainerName, signal: string): Promise<void>;
   /** State as the engine sees it now, or undefined when there is no such container. */
   inspect(name: ContainerName): Promise<ContainerInspection | undefined>;
+  /**
+   * What of a container's settings is not as a new one of this spec would have it, in words, without values that may be
+   * secret; nothing for one that is not there. Changes nothing.
+   */
+  settingsDiffering(name: ContainerName, spec: ContainerSpec): Promise<readonly string[]>;
   /** Waits for the end of a container and returns its exit code. */
   wait(name: ContainerName, timeoutMs: number): Promise<number>;
   logs(name: ContainerName, lines: number): Promise<string>;

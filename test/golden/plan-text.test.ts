@@ -15,12 +15,23 @@ const upgrade = must(newer.plan('upgrade', observe(deployed), { tags: ['magnum']
 const tuned = new SimulatedSite({ overrides: { 'heat.conf': '[DEFAULT]\nmax_resources_per_stack = 7\n' } });
 const reconfigure = must(tuned.plan('reconfigure', observe(deployed), {}));
 
+const adrift = copyOf(deployed);
+for (const node of adrift.nodes.values()) {
+  const engine = node.containers.get('heat_engine');
+  if (engine) engine.state = 'exited';
+  const api = node.containers.get('magnum_api');
+  if (api && node.host !== 'node1') node.containers.set('magnum_api', { ...api, id: `by hand on ${node.host}` });
+}
+adrift.nodes.get('node2')?.files.set('/etc/kolla/keystone/keystone.conf', { content: '', mode: '0660', sha256: '' });
+const withoutGlance = new SimulatedSite({ globals: 'enable_glance: false\n' });
+
 describe('the text of a plan', () => {
   it.each([
     ['deploy-fresh', fresh],
     ['upgrade-magnum', upgrade],
     ['reconfigure-heat-override', reconfigure],
     ['reconfigure-pending-upgrade', must(newer.plan('reconfigure', observe(deployed)))],
+    ['reconcile-drift', must(withoutGlance.plan('reconcile', observe(adrift), { prune: true }))],
   ])('%s', (name, plan) => {
     const text = `${planText(plan)}\n`;
     expect(text).toBe(readGolden(name, text));

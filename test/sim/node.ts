@@ -61,7 +61,7 @@ export class SimulatedNode implements NodePort {
       host: this.host,
       hostname: this.host,
       engineVersion: '28.0',
-      containers: [...this.containers].map(([name, container]) => observedContainer(name, container)),
+      containers: [...this.containers].map(([name, container]) => this.#observed(name, container)),
       files: files.sort((a, b) => (a.path < b.path ? -1 : 1)),
       markers: Object.fromEntries(this.markers),
       volumes: [...this.volumes.keys()].sort(),
@@ -71,6 +71,14 @@ export class SimulatedNode implements NodePort {
       images: want.images ? [...this.images].map(([digest, tags]) => observedImage(digest, tags)) : undefined,
       listening: want.listening ? this.listening : undefined,
     };
+  }
+
+  #observed(name: string, { id, spec, labels, state }: SimulatedContainer): ObservedContainer {
+    const health = state === 'running' && spec.healthcheck ? 'healthy' : 'none';
+    const { repository, digest } = spec.image;
+    const tagged = this.images.get(`${repository}@${digest}`)?.has(imageName(spec.image));
+    const image = tagged ? imageName(spec.image) : `sha256:${sha256(digest)}`;
+    return { name, id, image, state, health, labels, created: 0, status: state, volumes: namedVolumes(spec) };
   }
 
   #change<T>(call: string, subject: string, work: () => T): T {
@@ -136,6 +144,10 @@ export class SimulatedNode implements NodePort {
     const container = this.#get(name);
     if (container.state === 'running') return;
     this.#change('start', name, () => {
+      if (container.state === 'paused') {
+        container.state = 'running';
+        return;
+      }
       container.loaded = this.directoryHash(container);
       const short = container.spec.restart === 'no';
       const crashed = this.#world.crashes(container);
@@ -146,7 +158,7 @@ export class SimulatedNode implements NodePort {
 
   async stop(name: string): Promise<void> {
     const container = this.containers.get(name);
-    if (container?.state !== 'running') return;
+    if (container?.state !== 'running' && container?.state !== 'paused') return;
     this.#change('stop', name, () => {
       container.state = 'exited';
     });
@@ -178,6 +190,11 @@ export class SimulatedNode implements NodePort {
     if (!found) return undefined;
     const { id, exitCode, restartCount } = found;
     return { id, running: found.state === 'running', exitCode, restartCount, startedAt: '2026-01-01T00:00:00Z' };
+  }
+
+  async settingsDiffering(name: string, spec: ContainerSpec): Promise<readonly string[]> {
+    const seen = Object.keys(this.containers.get(name)?.spec.environment ?? {});
+    return seen.filter((key) => !(key in spec.environment)).map((key) => `environment + ${key}`);
   }
 
   async wait(name: string): Promise<number> {
@@ -228,12 +245,6 @@ export class SimulatedNode implements NodePort {
 
 function namedVolumes(spec: ContainerSpec): string[] {
   return spec.volumes.map((bind) => bind.split(':')[0] ?? '').filter((source) => !source.startsWith('/'));
-}
-
-function observedContainer(name: string, container: SimulatedContainer): ObservedContainer {
-  const { id, spec, labels, state } = container;
-  const health = state === 'running' && spec.healthcheck ? 'healthy' : 'none';
-  return { name, id, image: imageName(spec.image), state, health, labels, created: 0, status: state };
 }
 
 function observedImage(digest: string, tags: ReadonlySet<string>): ObservedImage {

@@ -34,7 +34,7 @@ export function surveyOf(site: SimulatedSite, world: SimulatedWorld, choice: Cho
     observed,
     nodes: new Map(),
     digests: new Map(),
-    limits: {},
+    options: { tags: choice.tags ?? [], skipTags: choice.skipTags ?? [], rollout: {} },
     hooks: new Map(),
     hookTimeout: 600,
   };

@@ -24,24 +24,16 @@ export function emptyWorld(site: SimulatedSite): SimulatedWorld {
 
 /** The same nodes once more, to try something else from here. */
 export function copyOf(world: SimulatedWorld): SimulatedWorld {
-  const copy = new SimulatedWorld();
+  const copy = new SimulatedWorld(world);
   for (const node of world.nodes.values()) {
     const twin = new SimulatedNode(copy, node.host, node.address);
-    for (const [name, container] of node.containers) twin.containers.set(name, { ...container, id: copy.newId() });
-    for (const [key, value] of node.markers) twin.markers.set(key, relabelled(key, value, node, twin));
+    for (const [name, container] of node.containers) twin.containers.set(name, { ...container });
+    for (const [key, value] of node.markers) twin.markers.set(key, value);
     for (const [path, file] of node.files) twin.files.set(path, file);
     for (const [name, files] of node.volumes) twin.volumes.set(name, new Map(files));
     for (const [image, tags] of node.images) twin.images.set(image, new Set(tags));
   }
   return copy;
-}
-
-/** Markers of reloads name a container by its id, which is another one in the copy. */
-function relabelled(key: string, value: string, from: SimulatedNode, to: SimulatedNode): string {
-  const [id = '', hash] = value.split(' ');
-  const name = [...from.containers].find(([, container]) => container.id === id)?.[0];
-  const copied = key.startsWith('loaded.') && name !== undefined ? to.containers.get(name)?.id : undefined;
-  return copied === undefined ? value : `${copied} ${hash}`;
 }
 
 export function observe(world: SimulatedWorld, want = { images: true, listening: true }): Observed {
@@ -132,7 +124,7 @@ export function stateOf(world: SimulatedWorld): unknown {
       ]),
     ),
     files: Object.fromEntries([...node.files].sort(byName)),
-    markers: Object.fromEntries([...node.markers].filter(([key]) => !key.startsWith('loaded.')).sort(byName)),
+    markers: Object.fromEntries([...node.markers].filter(([key]) => !/^(?:loaded|made)\./.test(key)).sort(byName)),
     volumes: Object.fromEntries([...node.volumes].sort(byName).map(([name, files]) => [name, [...files.keys()]])),
   }));
 }

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { leftoverInput } from '../../src/cli/leftovers.ts';
 import type { SelectionOptions } from '../../src/cli/options.ts';
 import { type LoadedSite, programDirectory, selectTarget, type Target } from '../../src/cli/site.ts';
 import { hostClaims } from '../../src/cli/survey.ts';
@@ -61,6 +62,7 @@ export interface Choice {
   readonly tags?: readonly string[];
   readonly skipTags?: readonly string[];
   readonly limit?: string;
+  readonly prune?: boolean;
 }
 
 /** Address of the n-th host, counted from 0. */
@@ -129,8 +131,9 @@ export class SimulatedSite {
       const found = precheck(desired, seen, hostClaims({ loaded: this.loaded, target }));
       if (found.some((d) => d.severity === 'error')) return failure(found);
     }
+    const leftovers = leftoverInput(this.loaded, target, optionsFor(choice), choice.prune ? observed : seen);
     const images = imagesToResolve(verb, desired, seen).map(imageName);
-    return makePlan({ verb, desired, observed: seen, digests: new Map(images.map((i) => [i, digest(i)])), limits });
+    return makePlan({ verb, desired, observed: seen, digests: new Map(images.map((i) => [i, digest(i)])), limits, leftovers });
   }
 }
 
@@ -158,11 +161,19 @@ function optionsFor(choice: Choice): SelectionOptions {
     skipTags: choice.skipTags ?? [],
     limit: choice.limit,
     rollout: {},
+    prune: choice.prune,
   };
 }
 
 function varFiles(folder: string, texts: Readonly<Record<string, string>> = {}) {
   return Object.entries(texts).map(([name, text]) => ({ name, file: `${folder}/${name}.yml`, text }));
+}
+
+/** A key of the test's own takes the place of that in the base. */
+function globalsText(own: string): string {
+  const keys = new Set([...own.matchAll(/^\w+:/gm)].map(([key]) => key));
+  const base = baseGlobals.split('\n').filter((line) => !keys.has(/^\w+:/.exec(line)?.[0] ?? ''));
+  return `${base.join('\n')}\n${own}`;
 }
 
 function load(settings: SiteSettings, hosts: readonly string[]): LoadedSite {
@@ -178,7 +189,7 @@ function load(settings: SiteSettings, hosts: readonly string[]): LoadedSite {
   const site = must(
     assembleSite({
       configDir: '/etc/deploy',
-      globals: { file: 'globals.yml', text: `${baseGlobals}${settings.globals ?? ''}` },
+      globals: { file: 'globals.yml', text: globalsText(settings.globals ?? '') },
       globalsD: [],
       passwords: { file: 'passwords.yml', text: passwords },
       inventories: [{ file: 'inventory', text: inventory }],

@@ -33,7 +33,12 @@ export class SimulatedWorld {
   crashes: (container: SimulatedContainer) => boolean = () => false;
   /** Other servers that load balancers see taking requests when one is to be drained. */
   othersServing: () => number = () => this.nodes.size - 1;
-  #nextId = 1;
+  #nextId: number;
+
+  /** A copy goes on counting where its original stood: ids stay those of one container each. */
+  constructor(original?: SimulatedWorld) {
+    this.#nextId = original === undefined ? 1 : original.#nextId;
+  }
 
   newId(): string {
     return `id${this.#nextId++}`;

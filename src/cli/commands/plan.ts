@@ -1,4 +1,4 @@
-import { type ExitCode, exitCode } from '../../core/model/diagnostic.ts';
+import { DeployError, type ExitCode, error, exitCode } from '../../core/model/diagnostic.ts';
 import type { Plan } from '../../core/plan/steps.ts';
 import { showPlan } from '../carry-out.ts';
 import { changeOptions, type Invocation, verbOptions } from '../invocation.ts';
@@ -6,11 +6,17 @@ import { closeAll } from '../nodes.ts';
 import type { Output } from '../output.ts';
 import { unwrap } from '../site.ts';
 import { type Survey, takeSurvey } from '../survey.ts';
-import { lookFor, plannedVerb, planOf } from '../verbs.ts';
+import { lookFor, type PlannedVerb, plannedVerb, planOf } from '../verbs.ts';
+
+const pruningVerbs: readonly PlannedVerb[] = ['deploy', 'reconfigure', 'reconcile'];
 
 /** Shows what a verb would do and touches nothing: exit 0 nothing, 2 something. With `--out` the plan is saved too. */
 export async function run({ args, options: raw, output }: Invocation): Promise<ExitCode> {
   const verb = plannedVerb(args[0] ?? '', 'plan');
+  if (raw.prune === true && !pruningVerbs.includes(verb)) {
+    const hint = `verbs that prune: ${pruningVerbs.join(', ')}`;
+    throw new DeployError([error('usage', `plan: ${verb} takes no --prune`, { hint })], exitCode.badInput);
+  }
   const sink = typeof raw.out === 'string' ? await sinkFor(raw.out, raw, output) : undefined;
   const given = { ...raw, ...sink?.options };
   const options = { ...changeOptions(given), ...verbOptions(given) };

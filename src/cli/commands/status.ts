@@ -8,6 +8,7 @@ import { type Survey, takeSurvey } from '../survey.ts';
 /** Exit 0 when every container that should be there runs and is healthy, else 1. */
 export async function run({ options: raw, output }: Invocation): Promise<ExitCode> {
   const options = changeOptions(raw);
+  if (raw.drift === true) return (await import('./drift.ts')).showDrift(options, output);
   const survey = await takeSurvey(options, output, {}, false);
   try {
     const rows = await Promise.all(containerStatus(survey.desired, survey.observed).map((row) => settled(row, survey)));

@@ -10,10 +10,18 @@ import { filesOf, localsOf, overrideFile } from './files.ts';
 import { backendName, type FragmentReceiver, fragmentPath, fragmentReceiver, fragmentsOf } from './fragments.ts';
 import { buildGates } from './gates.ts';
 import { type Building, configDirectory, containerKey, type DesiredInput, placesOf } from './input.ts';
-import type { BalancedServer, Desired, DesiredContainer, DesiredFragment, DesiredService } from './model.ts';
+import type {
+  BalancedServer,
+  Desired,
+  DesiredContainer,
+  DesiredFragment,
+  DesiredService,
+  WantedPlaces,
+} from './model.ts';
 import { buildOneShots } from './one-shots.ts';
 import { contentOf, sourcesOf } from './sources.ts';
 import { specHashOf, specOf } from './spec.ts';
+import { wantedPlaces } from './wanted.ts';
 import { databaseWish, identityWish, messagingWish } from './wishes.ts';
 
 /**
@@ -51,8 +59,23 @@ export function buildDesired(input: DesiredInput): Result<Desired> {
       : [],
     required: requiredPlaces(building),
     fragmentPaths: receiver ? allFragmentPaths(building, receiver) : new Map(),
+    receiver: receiver && receiverPlace(receiver),
+    wanted: onDemand(() => wantedPlaces(building)),
   };
   return resultOf(desired, unique(diagnostics));
+}
+
+function receiverPlace({ name, container, fragments }: FragmentReceiver): Desired['receiver'] {
+  const directory = configDirectory(name);
+  return { directory, fragments: `${directory}${fragments.directory}/`, reload: container.reload };
+}
+
+function onDemand(work: () => WantedPlaces): () => WantedPlaces {
+  let result: WantedPlaces | undefined;
+  return () => {
+    result ??= work();
+    return result;
+  };
 }
 
 /** The same problem met in several files of one host is one problem. */

@@ -173,6 +173,9 @@ export interface DesiredService {
   readonly groupHosts: ReadonlyMap<ContainerName, readonly HostName[]>;
 }
 
+/** Where each container of every enabled service belongs, whatever is selected. */
+export type WantedPlaces = ReadonlyMap<ContainerName, ReadonlySet<HostName>>;
+
 export interface Desired {
   readonly site: string;
   /** Ordered: what a service requires stands before it. */
@@ -187,4 +190,10 @@ export interface Desired {
   }[];
   /** Paths of all enabled services' fragments per host, selected or not: those files are never stale. */
   readonly fragmentPaths: ReadonlyMap<HostName, ReadonlySet<string>>;
+  /** The container that reads load balancer entries: its directory and that of the entries, both with a slash at the end. */
+  readonly receiver?:
+    | { readonly directory: string; readonly fragments: string; readonly reload: ContainerDefinition['reload'] }
+    | undefined;
+  /** What all enabled services want, selected or not; found out when it is first asked for. */
+  readonly wanted: () => WantedPlaces;
 }

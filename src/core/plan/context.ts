@@ -2,6 +2,7 @@ import type { Desired, DesiredContainer } from '../desired/model.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import type { Hooks } from '../model/hook.ts';
 import { type HostName, imageName, type ObservedNode, type PinnedImage } from '../model/node.ts';
+import type { LeftoverInput } from './leftovers.ts';
 import { type ChangeVerb, type Observed, runningImage, verbPolicy } from './policy.ts';
 import type { RolloutLimits } from './rollout-limits.ts';
 import type { PlanBuilder, StepId } from './steps.ts';
@@ -15,6 +16,8 @@ export interface PlanInput {
   readonly limits?: RolloutLimits | undefined;
   /** The operator's, to be made steps of the plan. */
   readonly hooks?: Hooks | undefined;
+  /** Where to look for what is no longer wanted; nothing is looked for without it. */
+  readonly leftovers?: LeftoverInput | undefined;
 }
 
 export interface Context extends PlanInput {
@@ -57,7 +60,12 @@ export function wantedImage(context: Context, container: DesiredContainer): Pinn
 }
 
 /** The step that brings an image to a host; none when the look has shown that it is there. */
-export function pullFor(context: Context, container: DesiredContainer, image: PinnedImage): StepId | undefined {
+export function pullFor(
+  context: Context,
+  container: DesiredContainer,
+  image: PinnedImage,
+  retagged = false,
+): StepId | undefined {
   const node = nodeOf(context, container.host);
   const reference = `${image.repository}@${image.digest}`;
   const known = node?.images?.find((i) => i.digests.includes(reference));
@@ -70,7 +78,7 @@ export function pullFor(context: Context, container: DesiredContainer, image: Pi
       service: container.service,
       host: container.host,
       needs: [],
-      reason: known ? 'the tag points elsewhere on this node' : 'not on this node',
+      reason: known || retagged ? 'the tag points elsewhere on this node' : 'not on this node',
       impact: 'none',
     },
     { kind: 'pull', image },

@@ -1,15 +1,18 @@
 import type { DesiredContainer, DesiredOneShot, DesiredService } from '../desired/model.ts';
 import { type Diagnostic, error, type Result, resultOf } from '../model/diagnostic.ts';
-import { type HostName, label } from '../model/node.ts';
+import { type HostName, imageName, label, nameless } from '../model/node.ts';
 import type { Phase } from '../schema/service.ts';
-import { compareFiles, judgeContainer } from './compare.ts';
+import { compareFiles, judgeContainer, madeByHand } from './compare.ts';
 import { type Context, imageFor, keptFragments, nodeOf, type PlanInput, pullFor, wantedImage } from './context.ts';
+import { findDrift } from './drift.ts';
 import { planFragments } from './fragments.ts';
 import { passGates } from './gates.ts';
 import { withHooks } from './hooks.ts';
+import { findLeftovers, type LeftoverInput, leftoverNotices } from './leftovers.ts';
 import { checkLimit, leftOutHomes } from './limits.ts';
 import { planOneShot } from './one-shot.ts';
 import { isDeployed, verbPolicy } from './policy.ts';
+import { planPrune } from './prune.ts';
 import { planRegistration } from './registration.ts';
 import { type Balancers, type Change, removeOld, undrainLeft, writeFiles } from './replace.ts';
 import { requiredServices } from './required.ts';
@@ -31,9 +34,16 @@ export function makePlan(input: PlanInput): Result<Plan> {
     planServices(context);
   }
   const { plan } = context;
-  const result: Plan = { verb: input.verb, site: input.desired.site, steps: plan.steps, notices: plan.notices };
+  if (input.verb !== 'pull' && input.leftovers) planLeftovers(context, input.leftovers);
+  const drift = findDrift(input.desired, input.observed, input.digests);
+  const result: Plan = { verb: input.verb, site: input.desired.site, steps: plan.steps, notices: plan.notices, drift };
   const requires = new Map(input.desired.services.map((service) => [service.name, service.requires]));
   return resultOf(withHooks(result, input.hooks ?? new Map(), requires), context.diagnostics);
+}
+
+function planLeftovers({ plan, desired, observed }: Context, input: LeftoverInput): void {
+  plan.notices.push(...leftoverNotices(findLeftovers(desired, input), input.prune));
+  if (input.prune) planPrune(plan, desired, observed, input);
 }
 
 function planServices(context: Context): void {
@@ -233,8 +243,9 @@ function changeOf(context: Context, container: DesiredContainer): Change | undef
   const foreign = node.containers.find(
     (c) => c.name === container.name && c.labels[label.site] !== context.desired.site,
   );
-  if (foreign !== undefined) {
-    const owner = foreign.labels[label.site];
+  const owner = foreign?.labels[label.site];
+  // Where one of ours stood before, what stands there now was put in its place.
+  if (foreign !== undefined && (owner !== undefined || madeByHand(foreign, node) === undefined)) {
     context.diagnostics.push(
       error(
         'foreign-container',
@@ -249,8 +260,10 @@ function changeOf(context: Context, container: DesiredContainer): Change | undef
   }
   const verdict = judgeContainer(container, image, files, node);
   const creates = verdict.kind === 'missing' || verdict.kind === 'replace';
-  // An image that a container here was made from is here.
-  const present = node.containers.some((c) => c.labels[label.imageDigest] === image.digest);
-  const pull = creates && !present ? pullFor(context, container, image) : undefined;
+  // An image that a container here was made from is here, and under its name as long as the engine tells the name.
+  const made = node.containers.filter((c) => c.labels[label.imageDigest] === image.digest);
+  const retagged = made.some((c) => c.name === container.name && nameless(c));
+  const present = made.some((c) => c.image === imageName(image));
+  const pull = retagged || (creates && !present) ? pullFor(context, container, image, retagged) : undefined;
   return { container, image, files, verdict, node, pull };
 }

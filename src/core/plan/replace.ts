@@ -1,6 +1,20 @@
 import type { Desired, DesiredContainer } from '../desired/model.ts';
-import { type ContainerSpec, type HostName, label, type ObservedNode, type PinnedImage } from '../model/node.ts';
-import { type ContainerVerdict, type FileChange, nextSuffix, previousSuffix } from './compare.ts';
+import {
+  type ContainerSpec,
+  type HostName,
+  imageName,
+  label,
+  type ObservedNode,
+  type PinnedImage,
+} from '../model/node.ts';
+import {
+  type ContainerVerdict,
+  type FileChange,
+  nextSuffix,
+  previousSuffix,
+  replacedId,
+  temporarySuffix,
+} from './compare.ts';
 import type { Impact, Marker, PlanBuilder, StepId } from './steps.ts';
 
 /** One container on one host that is not what it should be. */
@@ -55,6 +69,7 @@ export function labelsFor(site: string, change: Pick<Change, 'container' | 'imag
     [label.specHash]: change.container.specHash,
     [label.configHash]: change.files.configHash,
     [label.imageDigest]: change.image.digest,
+    [label.image]: imageName(change.image),
   };
 }
 
@@ -91,10 +106,17 @@ export function prepare(
   };
   const labels = labelsFor(site, change);
   // A variation is not what is desired: with another spec hash any later plan replaces it.
-  if (variation.environment !== undefined) labels[label.specHash] = `${container.specHash}-temporary`;
+  if (variation.environment !== undefined) labels[label.specHash] = `${container.specHash}${temporarySuffix}`;
   const create = plan.add(
     base(change, [...needs, ...written, ...(change.pull ? [change.pull] : [])], reason),
-    { kind: 'create', container: container.name, as: temporaryName(change), spec, labels },
+    {
+      kind: 'create',
+      container: container.name,
+      as: temporaryName(change),
+      spec,
+      labels,
+      replaces: replacedId(change.node, container.name),
+    },
     subject(change),
   );
   return { change, ids: [...written, create] };

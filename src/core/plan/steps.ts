@@ -2,6 +2,7 @@ import type { EvaluatedGate } from '../desired/gate.ts';
 import type { BalancedServer, DatabaseWish, IdentityWish, MessagingWish, SharedKeysWish } from '../desired/model.ts';
 import type { HookName } from '../model/hook.ts';
 import type { ContainerName, ContainerSpec, FileContent, Healthcheck, HostName, PinnedImage } from '../model/node.ts';
+import type { DriftEntry } from './drift.ts';
 
 export type StepId = string;
 
@@ -50,6 +51,8 @@ export type StepAction =
       readonly as: ContainerName;
       readonly spec: ContainerSpec;
       readonly labels: Readonly<Record<string, string>>;
+      /** Id of the container it takes the place of: noted beside its own, as made by a run and not by hand. */
+      readonly replaces?: string | undefined;
     }
   | {
       readonly kind: 'stop';
@@ -135,6 +138,8 @@ export interface Plan {
   readonly steps: readonly Step[];
   /** What the operator should know although nothing is done about it (a pending image change, a host left out). */
   readonly notices: readonly string[];
+  /** What changed on the nodes and not by a run. */
+  readonly drift: readonly DriftEntry[];
 }
 
 /** A plan under construction: hands out ids that depend on nothing but the input. */

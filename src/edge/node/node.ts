@@ -125,6 +125,7 @@ function nodePort(parts: Parts, options: NodeOptions): OpenNode {
     rename: (from, to) => containers.renameContainer(engine, from, to),
     remove: (name) => containers.removeContainer(engine, name),
     signal: (name, signal) => containers.signalContainer(engine, name, signal),
+    settingsDiffering: (name, spec) => containers.settingsDiffering(engine, name, spec),
     inspect: (name) => containers.inspectContainer(engine, name),
     wait: (name, timeoutMs) => containers.waitContainer(engine, name, timeoutMs),
     logs: (name, lines) => containers.containerLogs(engine, name, lines),

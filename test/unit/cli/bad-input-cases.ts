@@ -42,6 +42,7 @@ export const commandLine: readonly Case[] = [
   { of: 'too many arguments', args: ['deploy', 'heat'], says: ['deploy: too many arguments', '--tags'] },
   { of: 'plan without verb', args: ['plan'], says: ['plan: the argument VERB is missing'] },
   { of: 'plan of an unknown verb', args: ['plan', 'upgrad'], says: ['there is no verb upgrad', 'mean upgrade?'] },
+  { of: 'a verb that does not prune', args: ['plan', 'upgrade', '--prune'], says: ['upgrade takes no --prune'] },
   {
     of: 'unknown tag',
     args: ['plan', 'upgrade', '--tags', 'magnm'],

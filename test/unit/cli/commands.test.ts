@@ -38,6 +38,7 @@ describe('wantedLook', () => {
   it('asks a node only for what the verb needs', () => {
     expect(wantedLook('reconfigure')).toEqual({});
     expect(wantedLook('upgrade')).toEqual({ images: true });
+    expect(wantedLook('reconcile')).toEqual({ images: true });
     expect(wantedLook('deploy')).toEqual({ images: true, listening: true });
   });
 });

@@ -122,6 +122,7 @@ describe('hooks around a run', () => {
   const plan: Plan = {
     verb: 'upgrade',
     site: 'here',
+    drift: [],
     steps: ['localhost', 'ctl1', 'ctl2'].map((host) => ({
       id: host,
       service: 'magnum',

@@ -28,9 +28,9 @@ function teardown(
     observed,
     nodes: new Map(),
     digests: new Map(),
-    limits: {},
     hooks,
     hookTimeout: 600,
+    options: { tags: [], skipTags: [], rollout: {} },
   };
   return teardownPlan(verb, survey, keepVolumes);
 }
