@@ -1,13 +1,14 @@
 import type { Desired } from '../core/desired/model.ts';
 import { DeployError, type Diagnostic, exitCode } from '../core/model/diagnostic.ts';
 import { type HostName, imageName } from '../core/model/node.ts';
+import { detailsOf, type NodeDetails, pathsOf, wantedDetails } from '../core/plan/details.ts';
 import { makePlan } from '../core/plan/plan.ts';
 import { type ChangeVerb, imagesToResolve, type Observed } from '../core/plan/policy.ts';
 import { type HostClaim, precheck } from '../core/plan/prechecks.ts';
 import { requiredServices } from '../core/plan/required.ts';
 import type { Plan } from '../core/plan/steps.ts';
 import type { OpenNode } from '../edge/node/node.ts';
-import { closeAll, observeAll, openNodes } from './nodes.ts';
+import { closeAll, mergedError, observeAll, openNodes } from './nodes.ts';
 import type { SelectionOptions } from './options.ts';
 import type { Output } from './output.ts';
 import { openSiteRegistry, resolveDigests } from './registry.ts';
@@ -75,7 +76,29 @@ export async function planFor(
     throw new DeployError([...problems, ...required], exitCode.nodeNotUsable);
   }
   output.diagnostics(problems);
-  return unwrap(makePlan({ verb, desired, observed, digests }), output, exitCode.nodeNotUsable);
+  const coarse = makePlan({ verb, desired, observed, digests });
+  const details = coarse.ok ? await readDetails(coarse.value, survey) : undefined;
+  if (details === undefined) return unwrap(coarse, output, exitCode.nodeNotUsable);
+  const secrets = survey.loaded.site.secretValues();
+  return unwrap(makePlan({ verb, desired, observed, digests, details, secrets }), output, exitCode.nodeNotUsable);
+}
+
+/** A second look at the nodes where something differs: one command each. None when nothing is worth knowing. */
+async function readDetails(
+  plan: Plan,
+  { observed, nodes }: Survey,
+): Promise<ReadonlyMap<HostName, NodeDetails> | undefined> {
+  const wanted = wantedDetails(plan, observed);
+  if (wanted.size === 0) return undefined;
+  const results = await Promise.allSettled(
+    [...wanted].map(async ([host, one]) => {
+      const texts = await nodes.get(host)?.readDetails(pathsOf(one));
+      return [host, detailsOf(one, texts ?? new Map())] as const;
+    }),
+  );
+  const failures = results.flatMap((r) => (r.status === 'rejected' ? [r.reason as unknown] : []));
+  if (failures.length > 0) throw mergedError(failures);
+  return new Map(results.flatMap((r) => (r.status === 'fulfilled' ? [r.value] : [])));
 }
 
 async function digestsFor(verb: ChangeVerb, survey: Survey): Promise<ReadonlyMap<string, string>> {

@@ -9,6 +9,7 @@ import { topologicalOrder } from '../../src/core/graph/dag.ts';
 import { sha256 } from '../../src/core/hash.ts';
 import { DeployError, type Diagnostic, exitCode, failure, type Result } from '../../src/core/model/diagnostic.ts';
 import { imageName } from '../../src/core/model/node.ts';
+import type { PlanInput } from '../../src/core/plan/context.ts';
 import { makePlan } from '../../src/core/plan/plan.ts';
 import { type ChangeVerb, imagesToResolve, type Observed } from '../../src/core/plan/policy.ts';
 import { precheck } from '../../src/core/plan/prechecks.ts';
@@ -111,6 +112,7 @@ export class SimulatedSite {
     observed: Observed,
     choice: Choice = {},
     digest: (image: string) => string = digestOf,
+    details?: PlanInput['details'],
   ): Result<Plan> {
     const { target, desired } = this.desired(choice);
     const seen = new Map([...observed].filter(([host]) => target.hosts.includes(host)));
@@ -119,7 +121,8 @@ export class SimulatedSite {
       if (found.some((d) => d.severity === 'error')) return failure(found);
     }
     const images = imagesToResolve(verb, desired, seen).map(imageName);
-    return makePlan({ verb, desired, observed: seen, digests: new Map(images.map((i) => [i, digest(i)])) });
+    const digests = new Map(images.map((i) => [i, digest(i)]));
+    return makePlan({ verb, desired, observed: seen, digests, details, secrets: this.loaded.site.secretValues() });
   }
 }
 

@@ -1,6 +1,8 @@
 import type { Desired, DesiredContainer } from '../desired/model.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import { type HostName, imageName, type ObservedNode, type PinnedImage } from '../model/node.ts';
+import type { NodeDetails } from './details.ts';
+import type { Comparer } from './file-diff.ts';
 import { type ChangeVerb, type Observed, runningImage, verbPolicy } from './policy.ts';
 import type { PlanBuilder, StepId } from './steps.ts';
 
@@ -10,11 +12,16 @@ export interface PlanInput {
   readonly observed: Observed;
   /** `repository:tag` → digest, for every image `imagesToResolve` named. */
   readonly digests: ReadonlyMap<string, string>;
+  /** What a second look has found where something differs; without it reasons are coarser. */
+  readonly details?: ReadonlyMap<HostName, NodeDetails> | undefined;
+  /** Values that must not be shown; needed with `details`. */
+  readonly secrets?: readonly string[] | undefined;
 }
 
 export interface Context extends PlanInput {
   readonly plan: PlanBuilder;
   readonly diagnostics: Diagnostic[];
+  readonly comparer: Comparer;
   /** `host image` → the step that brings it there. */
   readonly pulls: Map<string, StepId>;
 }

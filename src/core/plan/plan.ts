@@ -4,12 +4,14 @@ import { type HostName, label } from '../model/node.ts';
 import type { Phase } from '../schema/service.ts';
 import { compareFiles, judgeContainer } from './compare.ts';
 import { type Context, imageFor, keptFragments, nodeOf, type PlanInput, pullFor, wantedImage } from './context.ts';
+import { fileDiffs, makeComparer } from './file-diff.ts';
 import { planFragments } from './fragments.ts';
 import { checkLimit, leftOutHomes } from './limits.ts';
 import { planOneShot } from './one-shot.ts';
 import { isDeployed, verbPolicy } from './policy.ts';
+import { agreeOnReasons, explainerFor } from './reasons.ts';
 import { planRegistration } from './registration.ts';
-import { type Balancers, type Change, removeOld, undrainLeft, writeFiles } from './replace.ts';
+import { type Balancers, type Change, removeOld, rolloutOf, undrainLeft, writeFiles } from './replace.ts';
 import { requiredServices } from './required.ts';
 import { galera, galeraFormedMarker, galeraNewCluster, rabbitmq, rolling, type Strategy, together } from './rollout.ts';
 import { type Plan, PlanBuilder, type StepId } from './steps.ts';
@@ -20,7 +22,8 @@ import { ownVolumes } from './teardown.ts';
  * serves serving. Pure: the same input gives the same plan. Errors say why nothing may be done at all.
  */
 export function makePlan(input: PlanInput): Result<Plan> {
-  const context: Context = { ...input, plan: new PlanBuilder(), diagnostics: [], pulls: new Map() };
+  const comparer = makeComparer(input.details ?? new Map(), input.secrets ?? []);
+  const context: Context = { ...input, plan: new PlanBuilder(), diagnostics: [], pulls: new Map(), comparer };
   if (input.verb === 'pull') {
     for (const service of input.desired.services)
       for (const c of service.containers) pullFor(context, c, wantedImage(context, c));
@@ -28,8 +31,9 @@ export function makePlan(input: PlanInput): Result<Plan> {
     context.diagnostics.push(...requiredServices(input.desired, input.observed));
     planServices(context);
   }
-  const { plan } = context;
-  const result: Plan = { verb: input.verb, site: input.desired.site, steps: plan.steps, notices: plan.notices };
+  const { steps, notices } = context.plan;
+  const diffs = fileDiffs(steps, input.observed, comparer);
+  const result: Plan = { verb: input.verb, site: input.desired.site, steps, notices, diffs };
   return resultOf(result, context.diagnostics);
 }
 
@@ -55,6 +59,7 @@ function planService(context: Context, service: DesiredService, needs: readonly 
     const change = changeOf(context, container);
     if (change) changes.set(container.name, [...(changes.get(container.name) ?? []), change]);
   }
+  for (const [name, ofContainer] of changes) changes.set(name, agreeOnReasons(ofContainer));
   context.diagnostics.push(...checkLimit(service, changes, context.observed));
   // Images are everywhere before the first change: a registry that fails then harms nobody.
   const pulled = [...changes.values()].flat().flatMap((change) => (change.pull ? [change.pull] : []));
@@ -153,7 +158,14 @@ function reload(context: Context, change: Change, needs: readonly StepId[]): Ste
   const written = writeFiles(context.plan, change, needs, reason);
   return [
     context.plan.add(
-      { service: container.service, host: container.host, needs: [...needs, ...written], reason, impact: 'none' },
+      {
+        service: container.service,
+        host: container.host,
+        rollout: rolloutOf(container),
+        needs: [...needs, ...written],
+        reason,
+        impact: 'none',
+      },
       {
         kind: 'reload',
         container: container.name,
@@ -234,7 +246,8 @@ function changeOf(context: Context, container: DesiredContainer): Change | undef
     );
     return undefined;
   }
-  const verdict = judgeContainer(container, image, files, node);
+  const explain = explainerFor(container, node, files, context.details, context.comparer);
+  const verdict = judgeContainer(container, image, files, node, explain);
   const creates = verdict.kind === 'missing' || verdict.kind === 'replace';
   // An image that a container here was made from is here.
   const present = node.containers.some((c) => c.labels[label.imageDigest] === image.digest);

@@ -1,7 +1,7 @@
 import type { Desired, DesiredContainer } from '../desired/model.ts';
 import { type ContainerSpec, type HostName, label, type ObservedNode, type PinnedImage } from '../model/node.ts';
 import { type ContainerVerdict, type FileChange, nextSuffix, previousSuffix } from './compare.ts';
-import type { Impact, Marker, PlanBuilder, StepId } from './steps.ts';
+import type { Away, Impact, Marker, PlanBuilder, StepId } from './steps.ts';
 
 /** One container on one host that is not what it should be. */
 export interface Change {
@@ -21,6 +21,7 @@ export interface Waits {
   readonly beforeStart?: readonly StepId[];
   /** Left on the node once the replica serves. */
   readonly marker?: Marker | undefined;
+  readonly away?: Away | undefined;
 }
 
 export interface Prepared {
@@ -29,7 +30,13 @@ export interface Prepared {
 }
 
 function base(change: Change, needs: readonly StepId[], reason: string, impact: Impact = 'none') {
-  return { service: change.container.service, host: change.container.host, needs, reason, impact };
+  const { service, host } = change.container;
+  return { service, host, rollout: rolloutOf(change.container), needs, reason, impact };
+}
+
+/** The name of a container's change, on whatever hosts it takes place. */
+export function rolloutOf({ service, name }: Pick<DesiredContainer, 'service' | 'name'>): string {
+  return `${service}/${name}`;
 }
 
 export function isServing(change: Change): boolean {
@@ -76,10 +83,10 @@ export function prepare(
   site: string,
   change: Change,
   needs: readonly StepId[],
-  variation: { readonly environment?: Readonly<Record<string, string>>; readonly note?: string } = {},
+  variation: { readonly environment?: Readonly<Record<string, string>> } = {},
 ): Prepared {
   const { container, verdict } = change;
-  const reason = variation.note ?? ('reason' in verdict ? verdict.reason : '');
+  const reason = 'reason' in verdict ? verdict.reason : '';
   const written = writeFiles(plan, change, needs, reason);
   if (verdict.kind === 'start' && variation.environment === undefined) return { change, ids: written };
   const spec: ContainerSpec = {
@@ -104,12 +111,19 @@ export function temporaryName(change: Change): string {
 }
 
 /** Stop the old one (if any) and put it aside. */
-export function stopOld(plan: PlanBuilder, change: Change, needs: readonly StepId[], impact: Impact): StepId[] {
+export function stopOld(
+  plan: PlanBuilder,
+  change: Change,
+  needs: readonly StepId[],
+  impact: Impact,
+  away?: Away,
+): StepId[] {
   if (seen(change) === undefined || change.verdict.kind === 'start') return [];
   const { name } = change.container;
+  const cost = isServing(change) ? { impact, away } : { impact: 'none' as const };
   return [
     plan.add(
-      base(change, needs, 'makes room for its successor', isServing(change) ? impact : 'none'),
+      { ...base(change, needs, 'makes room for its successor'), ...cost },
       {
         kind: 'stop',
         container: name,
