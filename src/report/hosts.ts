@@ -54,6 +54,7 @@ function wideSeries({ prefix, digits, suffix }: Numbered): string {
   return `${prefix}\0${suffix}\0${digits.length}`;
 }
 
+/** Hosts that differ in a number as one text. */
 function ranges(group: readonly { name: string; number: Numbered }[]): { text: string; size: number }[] {
   const sorted = [...group].sort((a, b) => Number(a.number.digits) - Number(b.number.digits));
   const runs: { name: string; number: Numbered }[][] = [];
@@ -63,11 +64,15 @@ function ranges(group: readonly { name: string; number: Numbered }[]): { text: s
     if (run && last && Number(one.number.digits) === Number(last.number.digits) + 1) run.push(one);
     else runs.push([one]);
   }
-  return runs.map((run) => {
-    const [first, last] = [run[0], run.at(-1)];
-    if (first === undefined || last === undefined || first === last)
-      return { text: first?.name ?? '', size: run.length };
-    const { prefix, digits, suffix } = first.number;
-    return { text: `${prefix}[${digits}-${last.number.digits}]${suffix}`, size: run.length };
+  const { prefix = '', suffix = '' } = sorted[0]?.number ?? {};
+  const parts = runs.map((run) => {
+    const [first = '', last = ''] = [run[0]?.number.digits, run.at(-1)?.number.digits];
+    return { text: run.length > 1 ? `${first}-${last}` : first, size: run.length };
   });
+  const named = parts.slice(0, mostPieces);
+  const rest = parts.slice(mostPieces).reduce((sum, part) => sum + part.size, 0);
+  const inside = named.map((part) => part.text).join();
+  const text =
+    named.length === 1 && named[0]?.size === 1 ? `${prefix}${inside}${suffix}` : `${prefix}[${inside}]${suffix}`;
+  return [{ text: rest > 0 ? `${text} and ${rest} more` : text, size: group.length }];
 }

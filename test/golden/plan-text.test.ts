@@ -24,7 +24,13 @@ const hosts = Array.from({ length: 300 }, (_, i) => `cmp${String(i + 1).padStart
 const few = { tags: ['common', 'memcached'] };
 const many = new SimulatedSite({ hosts });
 const manyDeployed = emptyWorld(many);
-await change(many, manyDeployed, 'deploy', few);
+for (const step of must(many.plan('deploy', observe(manyDeployed), few)).steps) {
+  const node = manyDeployed.nodes.get(step.host);
+  if (step.kind === 'pull') await node?.pull(step.image);
+  if (step.kind === 'write') await node?.writeFiles(step.files, step.remove);
+  if (step.kind === 'create') await node?.create(step.as, step.spec, step.labels);
+  if (step.kind === 'start') await node?.start(step.container);
+}
 manyDeployed.nodes.get('cmp007')?.containers.delete('memcached');
 const manyNewer = new SimulatedSite({
   hosts,

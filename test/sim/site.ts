@@ -46,6 +46,8 @@ export interface SiteSettings {
   readonly globals?: string;
   readonly overrides?: Readonly<Record<string, string>>;
   readonly hosts?: readonly string[];
+  /** Default `passwordOf`. */
+  readonly passwords?: (name: string) => string;
 }
 
 export interface Choice {
@@ -158,7 +160,8 @@ function load(settings: SiteSettings, hosts: readonly string[]): LoadedSite {
     .replaceAll(/^node1$/gm, hosts.join('\n'))
     .replace(/^node1 .*$/m, lines)
     .replace(/\[deployment\]\n.*\n/, '');
-  const passwords = shipped.passwords.replaceAll(/^(\w+):.*$/gm, (_, name) => `${name}: '${passwordOf(name)}'`);
+  const password = settings.passwords ?? passwordOf;
+  const passwords = shipped.passwords.replaceAll(/^(\w+):.*$/gm, (_, name) => `${name}: '${password(name)}'`);
   const site = must(
     assembleSite({
       configDir: '/etc/deploy',

@@ -33,18 +33,24 @@ export class Masker {
     };
     for (const text of oldTexts) hideByPlace(text, remember);
     this.#known = anyOf(secrets.flatMap(secretForms));
-    this.#old = anyOf([...found].filter((one) => !/[\s‹]/.test(one) && one.length >= shortestOld).flatMap(secretForms));
+    this.#old = anyOf(worthLookingFor(found));
   }
 
   /** Both texts of one file; either may be empty. What holds a secret in the new text is hidden in the old one too. */
   pair(path: string, before: string, after: string): MaskedPair {
     if (isSecretFile(path)) return { before: this.#wholly(before), after: this.#wholly(after) };
-    const places = this.#knownPlaces(this.#byPlace(after));
-    const hidden = this.#byPlace(before)
+    const found = new Set<string>();
+    const wanted = hideByPlace(clean(after), (secret) => {
+      found.add(secret);
+      return this.#hide(secret);
+    });
+    const places = this.#knownPlaces(wanted);
+    const hidden = hideByPlace(clean(before), this.#hide)
       .split('\n')
       .map((line) => places.reduce((rest, place) => this.#atPlace(rest, place), line))
       .join('\n');
-    return { before: this.#byValue(hidden), after: this.#byValue(this.#byPlace(after)) };
+    const here = anyOf(worthLookingFor(found));
+    return { before: this.#byValue(hidden, here), after: this.#byValue(wanted, here) };
   }
 
   /** One value with its name, for instance of an environment variable. */
@@ -76,10 +82,6 @@ export class Masker {
     return `${before}${hideValue(line.slice(before.length, end), this.#hide)}${line.slice(end)}`;
   }
 
-  #byPlace(text: string): string {
-    return hideByPlace(clean(text), this.#hide);
-  }
-
   #wholly(text: string): string {
     return clean(text)
       .split('\n')
@@ -87,11 +89,12 @@ export class Masker {
       .join('\n');
   }
 
-  #byValue(text: string): string {
-    return [this.#known, this.#old].reduce(
-      (rest, secrets) => (secrets === undefined ? rest : rest.replace(secrets, (secret) => this.#hide(secret))),
-      text,
-    );
+  #byValue(text: string, here?: RegExp): string {
+    let rest = text;
+    for (const secrets of [this.#known, this.#old, here]) {
+      if (secrets !== undefined) rest = rest.replace(secrets, (secret) => this.#hide(secret));
+    }
+    return rest;
   }
 
   readonly #hide = (secret: string): string => {
@@ -101,8 +104,13 @@ export class Masker {
   };
 }
 
-/** Shorter old values may be ordinary words; they are hidden where they stand. */
-const shortestOld = 6;
+/** Shorter values found by their place may be ordinary words; they are hidden where they stand. */
+const shortest = 6;
+
+/** Values found by their place that are to be hidden wherever they stand. */
+function worthLookingFor(found: Iterable<string>): string[] {
+  return [...found].filter((one) => one.length >= shortest && !/[\s‹\uE000]/.test(one)).flatMap(secretForms);
+}
 
 /** Placeholders' own signs have no place in a text from outside. */
 function clean(text: string): string {

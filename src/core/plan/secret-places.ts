@@ -40,7 +40,7 @@ export function hideValue(value: string, hide: Hide): string {
 
 const assignment = /^(\s*(?:[#;]+\s*)?(?:export\s+|-\s+)?["']?([\w.-]+)["']?\s*[=:]\s*)(\S.*)?$/;
 const quoted = /([\w.-]+)(["']?\s*(?:=>|[=:,]|\s)\s*(?:<<)?)(["'])((?:\\.|(?!\3).)*)\3/g;
-const unquoted = /([\w.-]+)(\s*[=:]\s*)([^\s"'<>,;{}[\]]+)/g;
+const unquoted = /([\w.-]+)(\s*[=:]\s*)([^\s"'<>]+)/g;
 const element = /(<([\w.:-]+)[^<>]*>)([^<]+)(?=<)/g;
 /** Letters and digits mixed over this length are no word of any language. */
 const random = /(?<![\w/.-])(?=[a-z]*\d)(?=\d*[a-z])[a-z0-9+/]{32,}={0,2}(?![\w/.-])/gi;
