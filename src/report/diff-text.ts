@@ -6,7 +6,7 @@ const mostVariants = 3;
 
 /** What happens to files: new ones with their length, changed ones with their difference unless `withTexts` is false. */
 export function diffLines(diffs: readonly FileDiff[], withTexts: boolean): string[] {
-  const others = diffs.filter((diff) => diff.kind !== 'added');
+  const others = sameChanges(diffs.filter((diff) => diff.kind !== 'added'));
   const shown = others.filter((diff) => isShown(others, diff));
   const left = others.filter((diff) => !shown.includes(diff));
   return [
@@ -32,6 +32,18 @@ function newFiles(added: readonly FileDiff[]): string[] {
     const files = row.map((diff) => `${nameOf(diff)} (${lines(diff.added)})`).join(', ');
     return `  new on ${foldHosts(row[0]?.hosts ?? [])}: ${files}`;
   });
+}
+
+/** A file that changes alike on several hosts is one, also when the lines around the change differ there. */
+function sameChanges(diffs: readonly FileDiff[]): FileDiff[] {
+  const rows = new Map<string, FileDiff>();
+  for (const diff of diffs) {
+    const changed = diff.text.split('\n').filter((line) => /^[-+]/.test(line));
+    const key = JSON.stringify([diff.path, diff.kind, diff.note, diff.added, diff.removed, changed]);
+    const known = rows.get(key);
+    rows.set(key, known ? { ...known, hosts: [...known.hosts, ...diff.hosts] } : diff);
+  }
+  return [...rows.values()];
 }
 
 /** Copies of one file in several containers' directories differ alike. */
