@@ -48,6 +48,10 @@ export function createClients(): ClientsPort {
       const counted = states.filter((s) => servers.some((w) => w.backend === s.backend && w.server === s.server));
       return counted.reduce((sum, state) => sum + state.sessions + state.queued, 0);
     },
+    countOthers: async (balancer, container, servers) => {
+      const { countOthers, serverStates } = await import('../edge/haproxy/stats-socket.ts');
+      return countOthers(await serverStates(statsSocket(balancer, container)), servers);
+    },
     ensureMessaging: async (node, wish) => {
       const { ensureUsers } = await import('../edge/rabbitmq/users.ts');
       const server = { address: wish.address, port: wish.port, user: wish.user, password: wish.password };

@@ -1,3 +1,4 @@
+import { parseAmount } from '../core/plan/rollout-limits.ts';
 import type { ChangeOptions } from './options.ts';
 
 /** What the command line was parsed into; each command reads what it declares. */
@@ -9,6 +10,10 @@ export interface Invocation {
 
 function list(value: unknown): string[] {
   return Array.isArray(value) ? value.map(String) : typeof value === 'string' && value !== '' ? [value] : [];
+}
+
+function amount(value: unknown) {
+  return typeof value === 'string' ? parseAmount(value) : undefined;
 }
 
 /** Options as commander gives them, with the types the commands work with. */
@@ -23,6 +28,7 @@ export function changeOptions(options: Readonly<Record<string, unknown>>): Chang
     tags: list(options.tags),
     skipTags: list(options.skipTags),
     limit: typeof options.limit === 'string' ? options.limit : undefined,
+    rollout: { batch: amount(options.batch), maxUnavailable: amount(options.maxUnavailable) },
     yes: options.yes === true || options.yesIReallyReallyMeanIt === true,
   };
 }

@@ -1,3 +1,5 @@
+import type { RolloutLimits } from '../core/plan/rollout-limits.ts';
+
 /** What every command that looks at a site takes, as commander parsed it. */
 export interface SiteOptions {
   readonly configdir: string;
@@ -12,6 +14,7 @@ export interface SelectionOptions extends SiteOptions {
   readonly tags: readonly string[];
   readonly skipTags: readonly string[];
   readonly limit: string | undefined;
+  readonly rollout: RolloutLimits;
 }
 
 export interface ChangeOptions extends SelectionOptions {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { DeployError, type ExitCode, error, exitCode, formatDiagnostic } from '../core/model/diagnostic.ts';
+import { parseAmount } from '../core/plan/rollout-limits.ts';
 import { VariableError } from '../core/site/variable-error.ts';
 import { condense } from '../report/diagnostics.ts';
 import { type CommandEntry, commands } from './commands/registry.ts';
@@ -24,6 +25,11 @@ function positiveInteger(value: string): number {
   const number = Number(value);
   if (!Number.isInteger(number) || number < 1) throw new InvalidArgumentError('a whole number from 1 on');
   return number;
+}
+
+function amount(value: string): string {
+  if (parseAmount(value) === undefined) throw new InvalidArgumentError('a whole number from 1 on, or a share: 25%');
+  return value;
 }
 
 const optionSets: Readonly<Record<CommandEntry['takes'][number], () => Option[]>> = {
@@ -51,6 +57,16 @@ const optionSets: Readonly<Record<CommandEntry['takes'][number], () => Option[]>
       .default([]),
     new Option('--skip-tags <tags>', 'not those with these tags (comma list)').argParser(commaList).default([]),
     new Option('-l, --limit <pattern>', 'only these hosts or groups'),
+  ],
+  rollout: () => [
+    new Option(
+      '--batch <n>',
+      'replicas of a container replaced at once, a number or a share of its group (25%)',
+    ).argParser(amount),
+    new Option(
+      '--max-unavailable <n>',
+      'replicas of a container that may be away at once, a number or a share',
+    ).argParser(amount),
   ],
   yes: () => [
     new Option('-y, --yes', 'carry the plan out without asking').default(false),

@@ -6,6 +6,7 @@ import { makePlan } from '../core/plan/plan.ts';
 import { type ChangeVerb, imagesToResolve, type Observed } from '../core/plan/policy.ts';
 import { type HostClaim, precheck } from '../core/plan/prechecks.ts';
 import { requiredServices } from '../core/plan/required.ts';
+import type { RolloutLimits } from '../core/plan/rollout-limits.ts';
 import type { Plan } from '../core/plan/steps.ts';
 import type { OpenNode } from '../edge/node/node.ts';
 import { closeAll, mergedError, observeAll, openNodes } from './nodes.ts';
@@ -24,6 +25,7 @@ export interface Survey {
   readonly nodes: ReadonlyMap<HostName, OpenNode>;
   /** Tags this run has resolved. Each is asked for once, so that a tag that moves meanwhile does not split the nodes. */
   readonly digests: Map<string, string>;
+  readonly limits: RolloutLimits;
 }
 
 /** Loads, selects, renders and looks. Nothing is connected to before all input is known to be good; the caller closes. */
@@ -38,7 +40,7 @@ export async function takeSurvey(
   const nodes = await openNodes(loaded, target.hosts, options);
   try {
     const observed = await observeAll(nodes, want);
-    return { loaded, target, desired, observed, nodes, digests: new Map() };
+    return { loaded, target, desired, observed, nodes, digests: new Map(), limits: options.rollout };
   } catch (cause) {
     await closeAll(nodes);
     throw cause;
@@ -64,7 +66,7 @@ export async function planFor(
   output: Output,
   found: readonly Diagnostic[] = [],
 ): Promise<Plan> {
-  const { desired, observed } = survey;
+  const { desired, observed, limits } = survey;
   const problems = [...found];
   const digests = await digestsFor(verb, survey).catch((cause: unknown) => {
     if (!(cause instanceof DeployError)) throw cause;
@@ -76,11 +78,12 @@ export async function planFor(
     throw new DeployError([...problems, ...required], exitCode.nodeNotUsable);
   }
   output.diagnostics(problems);
-  const coarse = makePlan({ verb, desired, observed, digests });
+  const input = { verb, desired, observed, digests, limits };
+  const coarse = makePlan(input);
   const details = coarse.ok ? await readDetails(coarse.value, survey) : undefined;
   if (details === undefined) return unwrap(coarse, output, exitCode.nodeNotUsable);
   const secrets = survey.loaded.site.secretValues();
-  return unwrap(makePlan({ verb, desired, observed, digests, details, secrets }), output, exitCode.nodeNotUsable);
+  return unwrap(makePlan({ ...input, details, secrets }), output, exitCode.nodeNotUsable);
 }
 
 /** A second look at the nodes where something differs: one command each. None when nothing is worth knowing. */

@@ -1,15 +1,25 @@
 import type { StepOf } from '../core/plan/steps.ts';
 import type { NodePort } from './ports.ts';
-import type { StepContext } from './step-context.ts';
+import { failed, type StepContext } from './step-context.ts';
 
-/** Long requests get this long; after that the graceful stop of the service itself has to do. */
-const drainPatienceMs = 30_000;
+interface Balancer {
+  readonly node: NodePort;
+  readonly container: string;
+}
+
 const pollMs = 250;
+/** A replica that has only just come back may still fail a check of a load balancer. */
+const othersPatienceMs = 30_000;
 
-/** Takes the servers out of every load balancer and waits until their sessions have ended. */
+/**
+ * Takes the servers out of every load balancer and waits until their sessions have ended, or their time is over: then
+ * the graceful stop of the service itself has to do. Before that enough others must take requests, as each load
+ * balancer sees them; otherwise nothing is changed and the step fails.
+ */
 export async function drainServers(step: StepOf<'drain'>, context: StepContext): Promise<string | undefined> {
   const { node, clients, clock } = context;
   const balancers = balancersOf(step, context);
+  await othersServe(step, context, balancers);
   // Noted before the first order: whatever happens now, the next run knows what to put back.
   await node.writeMarker(step.marker.key, step.marker.value);
   await Promise.all(balancers.map((b) => clients.setServers(b.node, b.container, 'drain', step.servers)));
@@ -18,9 +28,32 @@ export async function drainServers(step: StepOf<'drain'>, context: StepContext):
     const counts = await Promise.all(balancers.map((b) => clients.countSessions(b.node, b.container, step.servers)));
     const sessions = counts.reduce((sum, count) => sum + count, 0);
     if (sessions === 0) return undefined;
-    if (clock.now() - started > drainPatienceMs) return `${sessions} sessions did not end in time`;
+    if (clock.now() - started > step.patienceSeconds * 1000) return `${sessions} sessions did not end in time`;
     await clock.sleep(pollMs);
   }
+}
+
+async function othersServe(step: StepOf<'drain'>, context: StepContext, balancers: readonly Balancer[]): Promise<void> {
+  if (step.keep === 0) return;
+  const { clients, clock } = context;
+  const started = clock.now();
+  for (;;) {
+    const counts = await Promise.all(balancers.map((b) => clients.countOthers(b.node, b.container, step.servers)));
+    const [least] = balancers.map((b, i) => ({ host: b.node.host, count: counts[i] ?? 0 })).sort(byCount);
+    if (least === undefined || least.count >= step.keep) return;
+    if (clock.now() - started > othersPatienceMs) {
+      throw failed(
+        step,
+        `${step.container} stays: the load balancer on ${least.host} sees ${least.count} other replicas that take requests, ${step.keep} are needed`,
+        'mend those first (deploy status), or allow more to be away with --max-unavailable',
+      );
+    }
+    await clock.sleep(pollMs);
+  }
+}
+
+function byCount(a: { readonly count: number }, b: { readonly count: number }): number {
+  return a.count - b.count;
 }
 
 /** Puts the servers back into every load balancer. */
@@ -31,10 +64,7 @@ export async function undrainServers(step: StepOf<'undrain'>, context: StepConte
   return undefined;
 }
 
-function balancersOf(
-  step: StepOf<'drain'> | StepOf<'undrain'>,
-  { nodes }: StepContext,
-): { readonly node: NodePort; readonly container: string }[] {
+function balancersOf(step: StepOf<'drain'> | StepOf<'undrain'>, { nodes }: StepContext): Balancer[] {
   return step.balancers.map(({ host, container }) => {
     const node = nodes.get(host);
     if (node === undefined) throw new Error(`${host} is not connected`);

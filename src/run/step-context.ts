@@ -17,6 +17,8 @@ export interface ClientsPort {
   ): Promise<void>;
   /** Sessions and waiting requests of these servers together. */
   countSessions(balancer: NodePort, container: ContainerName, servers: readonly BalancedServer[]): Promise<number>;
+  /** Other servers of the same backends that take requests, in the backend that has fewest of them. */
+  countOthers(balancer: NodePort, container: ContainerName, servers: readonly BalancedServer[]): Promise<number>;
   ensureMessaging(node: NodePort, wish: StepOf<'messaging'>['wish']): Promise<readonly string[]>;
 }
 

@@ -62,6 +62,7 @@ function clientsOf(world: SimulatedWorld): ClientsPort {
     ensureMessaging: () => needs('rabbitmq'),
     setServers: async (_balancer, container) => void (await needs(container)),
     countSessions: async () => 0,
+    countOthers: async () => world.othersServing(),
   };
 }
 
@@ -121,7 +122,7 @@ export function planInDetail(
     const texts = world.nodes.get(host)?.read(pathsOf(wanted)) ?? new Map();
     return [host, detailsOf(wanted, texts)] as const;
   });
-  return site.plan(verb, observed, choice, undefined, new Map(details));
+  return site.plan(verb, observed, choice, undefined, {}, new Map(details));
 }
 
 /** All that a run leaves behind on the nodes, in a form that two worlds can be compared by. */

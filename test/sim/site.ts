@@ -13,6 +13,7 @@ import type { PlanInput } from '../../src/core/plan/context.ts';
 import { makePlan } from '../../src/core/plan/plan.ts';
 import { type ChangeVerb, imagesToResolve, type Observed } from '../../src/core/plan/policy.ts';
 import { precheck } from '../../src/core/plan/prechecks.ts';
+import type { RolloutLimits } from '../../src/core/plan/rollout-limits.ts';
 import type { Plan } from '../../src/core/plan/steps.ts';
 import { assembleSite } from '../../src/core/site/load.ts';
 
@@ -114,6 +115,7 @@ export class SimulatedSite {
     observed: Observed,
     choice: Choice = {},
     digest: (image: string) => string = digestOf,
+    limits: RolloutLimits = {},
     details?: PlanInput['details'],
   ): Result<Plan> {
     const { target, desired } = this.desired(choice);
@@ -124,7 +126,8 @@ export class SimulatedSite {
     }
     const images = imagesToResolve(verb, desired, seen).map(imageName);
     const digests = new Map(images.map((i) => [i, digest(i)]));
-    return makePlan({ verb, desired, observed: seen, digests, details, secrets: this.loaded.site.secretValues() });
+    const secrets = this.loaded.site.secretValues();
+    return makePlan({ verb, desired, observed: seen, digests, limits, details, secrets });
   }
 }
 
@@ -151,6 +154,7 @@ function optionsFor(choice: Choice): SelectionOptions {
     tags: choice.tags ?? [],
     skipTags: choice.skipTags ?? [],
     limit: choice.limit,
+    rollout: {},
   };
 }
 

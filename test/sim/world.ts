@@ -26,6 +26,8 @@ export class SimulatedWorld {
   exitCodeOf: (container: string) => number = () => 0;
   /** Containers that end as soon as they are started. */
   crashes: (container: SimulatedContainer) => boolean = () => false;
+  /** Other servers that load balancers see taking requests when one is to be drained. */
+  othersServing: () => number = () => this.nodes.size - 1;
   #nextId = 1;
 
   newId(): string {

@@ -7,7 +7,7 @@ export interface CommandEntry {
   readonly usage?: string;
   /** Changes nodes: asks before it does, and takes what all such commands take. */
   readonly mutating: boolean;
-  readonly takes: readonly ('site' | 'selection' | 'yes' | 'build' | 'destroy')[];
+  readonly takes: readonly ('site' | 'selection' | 'rollout' | 'yes' | 'build' | 'destroy')[];
   readonly examples: readonly string[];
   /** Loaded only when the command is run: start-up time is part of every command. */
   readonly load: () => Promise<{ readonly run: (invocation: Invocation) => Promise<ExitCode> }>;
@@ -38,7 +38,7 @@ export const commands: readonly CommandEntry[] = [
     name: 'deploy',
     summary: 'Bring services up, or to the wanted state: images, files, containers, migrations, registration',
     mutating: true,
-    takes: ['site', 'selection', 'yes'],
+    takes: ['site', 'selection', 'rollout', 'yes'],
     examples: ['deploy deploy', 'deploy deploy --tags heat --yes'],
     load: change,
   },
@@ -46,7 +46,7 @@ export const commands: readonly CommandEntry[] = [
     name: 'reconfigure',
     summary: 'Bring files, containers and registration to the wanted state; images stay',
     mutating: true,
-    takes: ['site', 'selection', 'yes'],
+    takes: ['site', 'selection', 'rollout', 'yes'],
     examples: ['deploy reconfigure', 'deploy reconfigure --tags heat --skip-tags common'],
     load: change,
   },
@@ -54,8 +54,8 @@ export const commands: readonly CommandEntry[] = [
     name: 'upgrade',
     summary: 'Bring deployed services to the wanted image tag: migrate, then replace in the service’s order',
     mutating: true,
-    takes: ['site', 'selection', 'yes'],
-    examples: ['deploy upgrade --tags magnum --skip-tags common'],
+    takes: ['site', 'selection', 'rollout', 'yes'],
+    examples: ['deploy upgrade --tags magnum --skip-tags common', 'deploy upgrade --tags nova --max-unavailable 10%'],
     load: change,
   },
   {
@@ -64,7 +64,7 @@ export const commands: readonly CommandEntry[] = [
       'Show what a verb (pull, deploy, reconfigure, upgrade, stop, destroy) would do; exit 2 when it would do something',
     usage: 'VERB',
     mutating: false,
-    takes: ['site', 'selection', 'destroy'],
+    takes: ['site', 'selection', 'rollout', 'destroy'],
     examples: ['deploy plan upgrade --tags magnum', 'deploy plan reconfigure --json'],
     load: () => import('./plan.ts'),
   },

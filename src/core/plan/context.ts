@@ -4,6 +4,7 @@ import { type HostName, imageName, type ObservedNode, type PinnedImage } from '.
 import type { NodeDetails } from './details.ts';
 import type { Comparer } from './file-diff.ts';
 import { type ChangeVerb, type Observed, runningImage, verbPolicy } from './policy.ts';
+import type { RolloutLimits } from './rollout-limits.ts';
 import type { PlanBuilder, StepId } from './steps.ts';
 
 export interface PlanInput {
@@ -12,6 +13,7 @@ export interface PlanInput {
   readonly observed: Observed;
   /** `repository:tag` → digest, for every image `imagesToResolve` named. */
   readonly digests: ReadonlyMap<string, string>;
+  readonly limits?: RolloutLimits | undefined;
   /** What a second look has found where something differs; without it reasons are coarser. */
   readonly details?: ReadonlyMap<HostName, NodeDetails> | undefined;
   /** Values that must not be shown; needed with `details`. */

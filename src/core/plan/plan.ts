@@ -133,6 +133,7 @@ function planContainer(
     needs,
     balancers: balancersOf(context, service),
     whole: service.whole,
+    limits: context.limits ?? {},
     keys: wish ? { wish, running } : undefined,
   };
   if (first.container.rollout.strategy === 'galera') return [...done, ...planGalera(context, service, input)];

@@ -21,6 +21,8 @@ export interface Waits {
   readonly beforeStart?: readonly StepId[];
   /** Left on the node once the replica serves. */
   readonly marker?: Marker | undefined;
+  /** Replicas that must serve while this one is away. */
+  readonly keep: number;
   readonly away?: Away | undefined;
 }
 
@@ -195,9 +197,8 @@ function drainMarker(change: Change): Marker {
   return { key: `drained.${change.container.name}`, value: 'yes' };
 }
 
-function drainStep(
+function undrainStep(
   plan: PlanBuilder,
-  kind: 'drain' | 'undrain',
   change: Change,
   balancers: Balancers,
   needs: readonly StepId[],
@@ -205,16 +206,29 @@ function drainStep(
 ): StepId[] {
   const { name: container, servers } = change.container;
   if (servers.length === 0 || balancers.length === 0) return [];
-  const action = { container, servers, balancers, marker: drainMarker(change) };
-  return [
-    plan.add(base(change, needs, reason), kind === 'drain' ? { kind, ...action } : { kind, ...action }, container),
-  ];
+  const marker = drainMarker(change);
+  return [plan.add(base(change, needs, reason), { kind: 'undrain', container, servers, balancers, marker }, container)];
 }
 
-/** Takes a serving replica out of every load balancer before it is stopped. */
-export function drain(plan: PlanBuilder, change: Change, balancers: Balancers, needs: readonly StepId[]): StepId[] {
-  if (!isServing(change)) return [];
-  return drainStep(plan, 'drain', change, balancers, needs, 'lets its sessions end before it stops');
+/** Takes a serving replica out of every load balancer before it is stopped, once `keep` others serve. */
+export function drain(
+  plan: PlanBuilder,
+  change: Change,
+  balancers: Balancers,
+  needs: readonly StepId[],
+  keep: number,
+): StepId[] {
+  const { name: container, servers, rollout } = change.container;
+  if (!isServing(change) || servers.length === 0 || balancers.length === 0) return [];
+  const marker = drainMarker(change);
+  const patienceSeconds = rollout.drain_time;
+  return [
+    plan.add(
+      base(change, needs, 'lets its sessions end before it stops'),
+      { kind: 'drain', container, servers, balancers, marker, patienceSeconds, keep },
+      container,
+    ),
+  ];
 }
 
 /**
@@ -223,7 +237,7 @@ export function drain(plan: PlanBuilder, change: Change, balancers: Balancers, n
  */
 export function undrain(plan: PlanBuilder, change: Change, balancers: Balancers, needs: readonly StepId[]): StepId[] {
   const reason = isServing(change) ? 'serves again' : 'serves from now on';
-  return drainStep(plan, 'undrain', change, balancers, needs, reason);
+  return undrainStep(plan, change, balancers, needs, reason);
 }
 
 /** A replica that is as wanted but was left drained. */
@@ -234,5 +248,5 @@ export function undrainLeft(
   needs: readonly StepId[],
 ): StepId[] {
   if (change.node.markers[drainMarker(change).key] === undefined) return [];
-  return drainStep(plan, 'undrain', change, balancers, needs, 'left drained by an interrupted run');
+  return undrainStep(plan, change, balancers, needs, 'left drained by an interrupted run');
 }

@@ -15,6 +15,7 @@ import {
   type Waits,
   writeFiles,
 } from './replace.ts';
+import { type RolloutLimits, type RolloutSize, rolloutSize } from './rollout-limits.ts';
 import type { Marker, PlanBuilder, StepId } from './steps.ts';
 
 /** What a strategy gets: the changes of one container on all its hosts, in inventory order. */
@@ -28,6 +29,7 @@ export interface RolloutInput {
   readonly balancers: Balancers;
   /** The whole service is selected, so its load balancer entries are there. */
   readonly whole: boolean;
+  readonly limits: RolloutLimits;
   readonly keys?: { readonly wish: SharedKeysWish; readonly running: readonly HostName[] } | undefined;
 }
 
@@ -36,25 +38,35 @@ export type Strategy = (plan: PlanBuilder, input: RolloutInput) => StepId[];
 
 export function rolling(plan: PlanBuilder, input: RolloutInput): StepId[] {
   const fresh = input.changes.every((change) => !isServing(change));
-  const size = input.changes[0]?.container.rollout.batch ?? 1;
-  return inBatches(plan, input, fresh ? input.changes.length : size);
+  const size = rolloutSize(input.changes[0]?.container.rollout.batch ?? 1, input.groupHosts.length, input.limits);
+  return inBatches(plan, input, fresh ? { ...size, batch: input.changes.length } : size);
 }
 
 /** One member at a time, also when the cluster is new: the first host forms it, the others join. */
 export function rabbitmq(plan: PlanBuilder, input: RolloutInput): StepId[] {
-  return inBatches(plan, input, 1);
+  return inBatches(plan, input, oneAtATime(input));
 }
 
-function inBatches(plan: PlanBuilder, input: RolloutInput, size: number): StepId[] {
-  // Replicas that do not serve come first: bringing them up never takes one away.
-  const ordered = [...input.changes.filter((c) => !isServing(c)), ...input.changes.filter(isServing)];
+function oneAtATime({ groupHosts }: Pick<RolloutInput, 'groupHosts'>): RolloutSize {
+  return { batch: 1, keep: Math.max(0, groupHosts.length - 1) };
+}
+
+/** Replicas that do not serve come first: bringing them up never takes one away. */
+function inOrder(changes: readonly Change[]): Change[] {
+  const serving = changes.filter(isServing);
+  const reverse = changes[0]?.container.rollout.order === 'reverse';
+  return [...changes.filter((c) => !isServing(c)), ...(reverse ? serving.reverse() : serving)];
+}
+
+function inBatches(plan: PlanBuilder, input: RolloutInput, { batch: size, keep }: RolloutSize): StepId[] {
+  const ordered = inOrder(input.changes);
   const keys = sharedKeys(plan, input);
   const away = { count: Math.min(size, input.changes.filter(isServing).length), of: input.groupHosts.length };
   let before: readonly StepId[] = input.needs;
   const done: StepId[] = [];
   for (let at = 0; at < ordered.length; at += size) {
     const ends = ordered.slice(at, at + size).map((change) => {
-      const waits: Waits = { before, beforeStart: keys.distributed, away };
+      const waits: Waits = { before, beforeStart: keys.distributed, keep, away };
       return replaceOne(plan, input, change, waits, keys.prepared.get(change));
     });
     before = ends.map((end) => end.serving);
@@ -71,7 +83,7 @@ function replaceOne(
   preparedAlready?: readonly StepId[],
 ): { serving: StepId; all: StepId[] } {
   const ready = [...waits.before, ...(preparedAlready ?? prepare(plan, site, change, waits.before).ids)];
-  const drained = change.verdict.kind === 'start' ? [] : drain(plan, change, balancers, ready);
+  const drained = change.verdict.kind === 'start' ? [] : drain(plan, change, balancers, ready, waits.keep);
   const stopped = stopOld(plan, change, [...ready, ...drained], 'replica', waits.away);
   const needs = [...ready, ...stopped, ...(waits.beforeStart ?? [])];
   const started = startNew(plan, change, needs, waits.marker);
@@ -137,7 +149,8 @@ function sharedKeys(plan: PlanBuilder, input: RolloutInput) {
 export function galera(plan: PlanBuilder, input: RolloutInput): StepId[] {
   const [first] = input.changes;
   if (first === undefined) return [];
-  const ordered = [...input.changes.filter((c) => !isServing(c)), ...input.changes.filter(isServing)];
+  const ordered = inOrder(input.changes);
+  const { keep } = oneAtATime(input);
   const away = { count: 1, of: input.groupHosts.length };
   let members = input.groupHosts.length - ordered.filter((c) => !isServing(c)).length;
   let before: readonly StepId[] = input.needs;
@@ -146,7 +159,7 @@ export function galera(plan: PlanBuilder, input: RolloutInput): StepId[] {
     // The check runs on a member that exists: a joiner is checked through the previous one.
     const checkable = isServing(change);
     const checks = checkable ? [galeraCheck(plan, change, before, members)] : before;
-    const end = replaceOne(plan, input, change, { before: checks, marker: formedMarkerFor(input, change), away });
+    const end = replaceOne(plan, input, change, { before: checks, marker: formedMarkerFor(input, change), keep, away });
     if (!checkable) members += 1;
     before = [end.serving];
     done.push(...end.all);
@@ -202,17 +215,18 @@ export function galeraNewCluster(
     environment: { BOOTSTRAP_ARGS: '--wsrep-new-cluster' },
   });
   const formed = startNew(plan, onlyFiles, forming.ids, galeraFormedMarker);
+  const { keep } = oneAtATime(input);
   let before: readonly StepId[] = formed.slice(-1);
   const done: StepId[] = [];
   for (const joiner of joiners) {
-    const end = replaceOne(plan, input, joiner, { before });
+    const end = replaceOne(plan, input, joiner, { before, keep });
     before = [end.serving];
     done.push(...end.all);
   }
   const lasting = lastingForm(onlyFiles);
   const check = galeraCheck(plan, lasting, before, input.changes.length);
   const away = { count: 1, of: input.groupHosts.length };
-  const end = replaceOne(plan, input, lasting, { before: [check], away });
+  const end = replaceOne(plan, input, lasting, { before: [check], keep, away });
   return [...done, ...end.all];
 }
 

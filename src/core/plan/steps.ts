@@ -74,7 +74,12 @@ export type StepAction =
       readonly marker?: Marker | undefined;
     }
   /** No new sessions, and those there are have ended or had their time. */
-  | ({ readonly kind: 'drain' } & InBalancers)
+  | ({
+      readonly kind: 'drain';
+      readonly patienceSeconds: number;
+      /** Other servers of each backend that must take requests before this one stops to. */
+      readonly keep: number;
+    } & InBalancers)
   /** Takes requests again. */
   | ({ readonly kind: 'undrain' } & InBalancers)
   | { readonly kind: 'remove'; readonly container: ContainerName }

@@ -61,7 +61,12 @@ const rollout = z.strictObject({
    * galera / rabbitmq: one member at a time, with the cluster's own checks; a new cluster starts from the first host.
    */
   strategy: z.enum(['rolling', 'together', 'galera', 'rabbitmq']).default('rolling'),
+  /** Replicas replaced at once by `rolling`. */
   batch: z.number().int().positive().default(1),
+  /** Order of the hosts that serve: that of the inventory group, or the last one first. */
+  order: z.enum(['inventory', 'reverse']).default('inventory'),
+  /** Seconds a drained replica gets to end its sessions before it is stopped. */
+  drain_time: seconds.default(30),
   /** Seconds without any progress after which a starting container is given up. */
   health_deadline: seconds.default(180),
   /** Seconds the engine waits between the stop signal and SIGKILL. */

@@ -89,6 +89,21 @@ export async function putBack(send: Send, servers: readonly ServerName[]): Promi
   return changed;
 }
 
+/** Servers beside these that take requests, in that backend of theirs which has fewest. */
+export function countOthers(states: readonly ServerState[], servers: readonly ServerName[]): number {
+  const counts = [...new Set(servers.map(({ backend }) => backend))].map(
+    (backend) =>
+      states.filter(
+        (s) =>
+          s.backend === backend &&
+          s.up &&
+          s.admin === 'ready' &&
+          !servers.some((w) => w.backend === backend && w.server === s.server),
+      ).length,
+  );
+  return Math.min(...counts);
+}
+
 /** `Version`, `Uptime_sec`, `Pid`, … of the process that answers. */
 export async function processInfo(send: Send): Promise<ReadonlyMap<string, string>> {
   return parseInfo(await send('show info'));

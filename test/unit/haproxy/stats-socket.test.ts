@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { drain, setStates, socatCommand } from '../../../src/edge/haproxy/stats-socket.ts';
+import { countOthers, drain, setStates, socatCommand } from '../../../src/edge/haproxy/stats-socket.ts';
 
 const header = '1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state\n';
 
@@ -26,4 +26,37 @@ test('a name cannot smuggle a command in', async () => {
 
 test('the shell sees command and path as arguments only', () => {
   expect(socatCommand('/run/s', 'show info').slice(3)).toEqual(['sh', 'show info', '/run/s', '5']);
+});
+
+test('other servers count that are up and were not taken out, in the backend that has fewest', () => {
+  const of = (backend: string, server: string, up = true, admin: 'ready' | 'drain' = 'ready') => ({
+    backend,
+    server,
+    admin,
+    up,
+    status: '',
+    sessions: 0,
+    queued: 0,
+    check: '',
+    checkText: '',
+    address: '',
+    backup: false,
+  });
+  const states = [
+    of('a', 'n1'),
+    of('a', 'n2'),
+    of('a', 'n3', false),
+    of('b', 'n1'),
+    of('b', 'n2', true, 'drain'),
+    of('b', 'n3'),
+    of('c', 'n2'),
+  ];
+  expect(countOthers(states, [{ backend: 'a', server: 'n1' }])).toBe(1);
+  expect(countOthers(states, [{ backend: 'b', server: 'n2' }])).toBe(2);
+  expect(
+    countOthers(states, [
+      { backend: 'a', server: 'n3' },
+      { backend: 'b', server: 'n3' },
+    ]),
+  ).toBe(1);
 });

@@ -14,7 +14,15 @@ await change(site, deployed, 'deploy');
 function teardown(verb: 'stop' | 'destroy', world: SimulatedWorld, choice: Choice = {}, keepVolumes = false): Plan {
   const { target, desired } = site.desired(choice);
   const observed = new Map([...observe(world)].filter(([host]) => target.hosts.includes(host)));
-  const survey: Survey = { loaded: site.loaded, target, desired, observed, nodes: new Map(), digests: new Map() };
+  const survey: Survey = {
+    loaded: site.loaded,
+    target,
+    desired,
+    observed,
+    nodes: new Map(),
+    digests: new Map(),
+    limits: {},
+  };
   return teardownPlan(verb, survey, keepVolumes);
 }
 

@@ -69,6 +69,30 @@ describe('a run', () => {
     expect(fewest.apis).toBe(2);
   });
 
+  it('does not take a replica away while a load balancer sees too few others', async () => {
+    const world = copyOf(deployed);
+    world.othersServing = () => 1;
+    const before = world.running('magnum_api').map((c) => c.id);
+    const result = await carryOut(upgradeOn(world), world);
+    expect(result.failed.map(({ step: s }) => `${s.kind} ${s.host}`)).toEqual(['drain node1']);
+    expect(result.failed[0]?.diagnostics[0]?.message).toMatch(
+      /magnum_api stays: the load balancer on node1 sees 1 other replicas that take requests, 2 are needed/,
+    );
+    expect(world.running('magnum_api').map((c) => c.id)).toEqual(before);
+    expect([...world.nodes.values()].map((node) => node.markers.get('drained.magnum_api'))).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+
+  it('waits for another replica that is only just coming back', async () => {
+    const world = copyOf(deployed);
+    let looks = 0;
+    world.othersServing = () => (looks++ < 20 ? 1 : 2);
+    expect((await carryOut(upgradeOn(world), world)).failed).toEqual([]);
+  });
+
   it('runs a migration to its end before anything is replaced, and removes its container', async () => {
     const world = copyOf(deployed);
     await carryOut(upgradeOn(world), world);
