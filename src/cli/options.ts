@@ -1,3 +1,4 @@
+import type { DiffMode } from '../core/plan/file-diff.ts';
 import type { RolloutLimits } from '../core/plan/rollout-limits.ts';
 
 /** What every command that looks at a site takes, as commander parsed it. */
@@ -15,6 +16,7 @@ export interface SelectionOptions extends SiteOptions {
   readonly skipTags: readonly string[];
   readonly limit: string | undefined;
   readonly rollout: RolloutLimits;
+  readonly diff?: DiffMode | undefined;
 }
 
 export interface ChangeOptions extends SelectionOptions {

@@ -67,6 +67,9 @@ const optionSets: Readonly<Record<CommandEntry['takes'][number], () => Option[]>
       '--max-unavailable <n>',
       'replicas of a container that may be away at once, a number or a share',
     ).argParser(amount),
+    new Option('--diff <what>', 'how files change: which ones, how they differ, or new ones in full too')
+      .choices(['none', 'changed', 'all'])
+      .default('changed'),
   ],
   yes: () => [
     new Option('-y, --yes', 'carry the plan out without asking').default(false),

@@ -2,6 +2,7 @@ import type { Desired } from '../core/desired/model.ts';
 import { DeployError, type Diagnostic, exitCode } from '../core/model/diagnostic.ts';
 import { type HostName, imageName } from '../core/model/node.ts';
 import { detailsOf, type NodeDetails, pathsOf, wantedDetails } from '../core/plan/details.ts';
+import type { DiffMode } from '../core/plan/file-diff.ts';
 import { makePlan } from '../core/plan/plan.ts';
 import { type ChangeVerb, imagesToResolve, type Observed } from '../core/plan/policy.ts';
 import { type HostClaim, precheck } from '../core/plan/prechecks.ts';
@@ -26,6 +27,7 @@ export interface Survey {
   /** Tags this run has resolved. Each is asked for once, so that a tag that moves meanwhile does not split the nodes. */
   readonly digests: Map<string, string>;
   readonly limits: RolloutLimits;
+  readonly diff?: DiffMode | undefined;
 }
 
 /** Loads, selects, renders and looks. Nothing is connected to before all input is known to be good; the caller closes. */
@@ -40,7 +42,16 @@ export async function takeSurvey(
   const nodes = await openNodes(loaded, target.hosts, options);
   try {
     const observed = await observeAll(nodes, want);
-    return { loaded, target, desired, observed, nodes, digests: new Map(), limits: options.rollout };
+    return {
+      loaded,
+      target,
+      desired,
+      observed,
+      nodes,
+      digests: new Map(),
+      limits: options.rollout,
+      diff: options.diff,
+    };
   } catch (cause) {
     await closeAll(nodes);
     throw cause;
@@ -66,7 +77,7 @@ export async function planFor(
   output: Output,
   found: readonly Diagnostic[] = [],
 ): Promise<Plan> {
-  const { desired, observed, limits } = survey;
+  const { desired, observed, limits, diff } = survey;
   const problems = [...found];
   const digests = await digestsFor(verb, survey).catch((cause: unknown) => {
     if (!(cause instanceof DeployError)) throw cause;
@@ -78,12 +89,12 @@ export async function planFor(
     throw new DeployError([...problems, ...required], exitCode.nodeNotUsable);
   }
   output.diagnostics(problems);
-  const input = { verb, desired, observed, digests, limits };
+  const secrets = survey.loaded.site.secretValues();
+  const input = { verb, desired, observed, digests, limits, diff, secrets };
   const coarse = makePlan(input);
   const details = coarse.ok ? await readDetails(coarse.value, survey) : undefined;
   if (details === undefined) return unwrap(coarse, output, exitCode.nodeNotUsable);
-  const secrets = survey.loaded.site.secretValues();
-  return unwrap(makePlan({ ...input, details, secrets }), output, exitCode.nodeNotUsable);
+  return unwrap(makePlan({ ...input, details }), output, exitCode.nodeNotUsable);
 }
 
 /** A second look at the nodes where something differs: one command each. None when nothing is worth knowing. */

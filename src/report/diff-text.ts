@@ -6,11 +6,11 @@ const mostVariants = 3;
 
 /** What happens to files: new ones with their length, changed ones with their difference unless `withTexts` is false. */
 export function diffLines(diffs: readonly FileDiff[], withTexts: boolean): string[] {
-  const others = sameChanges(diffs.filter((diff) => diff.kind !== 'added'));
+  const others = sameChanges(diffs.filter((diff) => diff.kind !== 'added' || diff.text !== ''));
   const shown = others.filter((diff) => isShown(others, diff));
   const left = others.filter((diff) => !shown.includes(diff));
   return [
-    ...newFiles(diffs.filter((diff) => diff.kind === 'added')),
+    ...newFiles(diffs.filter((diff) => diff.kind === 'added' && diff.text === '')),
     ...sameTexts(shown).flatMap((alike) => changedFile(alike, withTexts)),
     ...leftOut(left),
   ];
@@ -56,6 +56,8 @@ function sameTexts(diffs: readonly FileDiff[]): FileDiff[][] {
   return [...rows.values()];
 }
 
+const words = { added: 'new', changed: '', removed: 'the file goes away' } as const;
+
 function changedFile(alike: readonly FileDiff[], withTexts: boolean): string[] {
   const [first] = alike;
   if (first === undefined) return [];
@@ -63,7 +65,7 @@ function changedFile(alike: readonly FileDiff[], withTexts: boolean): string[] {
     first.added > 0 ? `${lines(first.added)} added` : '',
     first.removed > 0 ? `${lines(first.removed)} removed` : '',
   ];
-  const what = [first.kind === 'removed' ? 'the file goes away' : '', ...counts, first.note ?? ''];
+  const what = [words[first.kind], ...counts, first.note ?? ''];
   const title = `  ${alike.map(nameOf).join(', ')} on ${foldHosts(first.hosts)}: ${what.filter((part) => part !== '').join(', ')}`;
   if (!withTexts || first.text === '') return [title];
   return [title, ...first.text.split('\n').map((line) => `    ${line}`)];

@@ -1,11 +1,9 @@
 import { sha256 } from '../core/hash.ts';
+import type { DiffMode } from '../core/plan/file-diff.ts';
 import type { Plan, Step } from '../core/plan/steps.ts';
 import { blocksOf } from './blocks.ts';
 import { diffLines } from './diff-text.ts';
 import { stepText } from './step-text.ts';
-
-/** How much of the files a plan shows: which change, or also how. */
-export type DiffMode = 'none' | 'changed';
 
 /**
  * The plan for people: notices, what happens to each service (changes that are alike on several hosts folded into one),

@@ -14,7 +14,7 @@ export async function run(invocation: Invocation): Promise<ExitCode> {
   const survey = await takeSurvey(options, output, wantedLook(verb));
   try {
     const plan = await planFor(verb, survey, output, await prechecks(verb, survey));
-    showPlan(plan, output);
+    showPlan(plan, output, options.diff);
     if (plan.steps.length === 0) return exitCode.ok;
     if (!(await confirmed(options, 'Carry this out?'))) return exitCode.ok;
     const code = await carryOut(plan, survey, options, output);

@@ -19,7 +19,7 @@ export async function run(invocation: Invocation): Promise<ExitCode> {
   const survey = await takeSurvey(options, output, isChange(verb) ? wantedLook(verb) : {});
   try {
     const plan = await planOf(verb, survey, invocation, output);
-    showPlan(plan, output);
+    showPlan(plan, output, options.diff);
     return plan.steps.length > 0 ? exitCode.changesPending : exitCode.ok;
   } finally {
     await closeAll(survey.nodes);

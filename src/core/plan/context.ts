@@ -2,7 +2,7 @@ import type { Desired, DesiredContainer } from '../desired/model.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import { type HostName, imageName, type ObservedNode, type PinnedImage } from '../model/node.ts';
 import type { NodeDetails } from './details.ts';
-import type { Comparer } from './file-diff.ts';
+import type { Comparer, DiffMode } from './file-diff.ts';
 import { type ChangeVerb, type Observed, runningImage, verbPolicy } from './policy.ts';
 import type { RolloutLimits } from './rollout-limits.ts';
 import type { PlanBuilder, StepId } from './steps.ts';
@@ -16,8 +16,9 @@ export interface PlanInput {
   readonly limits?: RolloutLimits | undefined;
   /** What a second look has found where something differs; without it reasons are coarser. */
   readonly details?: ReadonlyMap<HostName, NodeDetails> | undefined;
-  /** Values that must not be shown; needed with `details`. */
+  /** Values that must not be shown; needed with `details` and with `diff`. */
   readonly secrets?: readonly string[] | undefined;
+  readonly diff?: DiffMode | undefined;
 }
 
 export interface Context extends PlanInput {

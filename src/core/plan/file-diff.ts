@@ -5,19 +5,29 @@ import type { Observed } from './policy.ts';
 import type { FileDiff, Step, StepOf } from './steps.ts';
 import { changeOfText, lineCount, type TextChange } from './text-change.ts';
 
+/** What a plan says of files: which change, or also how, or also what is in new ones. */
+export type DiffMode = 'none' | 'changed' | 'all';
+
 /** Compares texts on the nodes with new ones; the same two are compared once. */
 export interface Comparer {
   /** Undefined when the old text was not fetched. */
   compare(host: HostName, path: string, after: string): TextChange | undefined;
+  /** A new file's lines; none unless they are asked for. */
+  added(path: string, after: string): string;
   readonly masker: Masker;
 }
 
-export function makeComparer(details: ReadonlyMap<HostName, NodeDetails>, secrets: readonly string[]): Comparer {
+export function makeComparer(
+  details: ReadonlyMap<HostName, NodeDetails>,
+  secrets: readonly string[],
+  mode: DiffMode = 'changed',
+): Comparer {
   const texts = new Set([...details.values()].flatMap(({ files }) => [...files.values()]));
   const masker = new Masker(secrets, texts);
   const known = new Map<string, Map<string, TextChange>>();
   return {
     masker,
+    added: (path, after) => (mode === 'all' ? changeOfText(path, masker.pair(path, '', after)).text : ''),
     compare(host, path, after) {
       const before = details.get(host)?.files.get(path);
       if (before === undefined) return undefined;
@@ -58,7 +68,9 @@ function writtenFile(
 ): FileDiff {
   const base = { path, container: step.container, service: step.service, hosts: [step.host] };
   const seen = observed.get(step.host)?.files.find((file) => file.path === path);
-  if (seen === undefined) return { ...base, kind: 'added', added: lineCount(content), removed: 0, text: '' };
+  if (seen === undefined) {
+    return { ...base, kind: 'added', added: lineCount(content), removed: 0, text: comparer.added(path, content) };
+  }
   const change = comparer.compare(step.host, path, content);
   const moded = seen.mode === mode ? undefined : `mode ${seen.mode} → ${mode}`;
   if (change === undefined) {

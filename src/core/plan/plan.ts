@@ -22,7 +22,7 @@ import { ownVolumes } from './teardown.ts';
  * serves serving. Pure: the same input gives the same plan. Errors say why nothing may be done at all.
  */
 export function makePlan(input: PlanInput): Result<Plan> {
-  const comparer = makeComparer(input.details ?? new Map(), input.secrets ?? []);
+  const comparer = makeComparer(input.details ?? new Map(), input.secrets ?? [], input.diff);
   const context: Context = { ...input, plan: new PlanBuilder(), diagnostics: [], pulls: new Map(), comparer };
   if (input.verb === 'pull') {
     for (const service of input.desired.services)
