@@ -32,6 +32,11 @@ function amount(value: string): string {
   return value;
 }
 
+function diffMode(value: string): string {
+  if (!['none', 'changed', 'all'].includes(value)) throw new InvalidArgumentError('none, changed or all');
+  return value;
+}
+
 const optionSets: Readonly<Record<CommandEntry['takes'][number], () => Option[]>> = {
   site: () => [
     new Option('--configdir <dir>', 'directory of globals.yml, passwords.yml and config/')
@@ -67,8 +72,8 @@ const optionSets: Readonly<Record<CommandEntry['takes'][number], () => Option[]>
       '--max-unavailable <n>',
       'replicas of a container that may be away at once, a number or a share',
     ).argParser(amount),
-    new Option('--diff <what>', 'how files change: which ones, how they differ, or new ones in full too')
-      .choices(['none', 'changed', 'all'])
+    new Option('--diff <what>', 'what of files to show: none, changed, or all (new ones in full too)')
+      .argParser(diffMode)
       .default('changed'),
   ],
   yes: () => [

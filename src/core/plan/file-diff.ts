@@ -14,7 +14,7 @@ export interface Comparer {
   compare(host: HostName, path: string, after: string): TextChange | undefined;
   /** A new file's lines; none unless they are asked for. */
   added(path: string, after: string): string;
-  readonly masker: Masker;
+  readonly masker: () => Masker;
 }
 
 export function makeComparer(
@@ -22,19 +22,22 @@ export function makeComparer(
   secrets: readonly string[],
   mode: DiffMode = 'changed',
 ): Comparer {
-  const texts = new Set([...details.values()].flatMap(({ files }) => [...files.values()]));
-  const masker = new Masker(secrets, texts);
+  let made: Masker | undefined;
+  const masker = () => {
+    made ??= new Masker(secrets, new Set([...details.values()].flatMap(({ files }) => [...files.values()])));
+    return made;
+  };
   const known = new Map<string, Map<string, TextChange>>();
   return {
     masker,
-    added: (path, after) => (mode === 'all' ? changeOfText(path, masker.pair(path, '', after)).text : ''),
+    added: (path, after) => (mode === 'all' ? changeOfText(path, masker().pair(path, '', after)).text : ''),
     compare(host, path, after) {
       const before = details.get(host)?.files.get(path);
       if (before === undefined) return undefined;
       const key = `${path}\0${before}`;
       const ofFile = known.get(key) ?? new Map<string, TextChange>();
       known.set(key, ofFile);
-      const change = ofFile.get(after) ?? changeOfText(path, masker.pair(path, before, after));
+      const change = ofFile.get(after) ?? changeOfText(path, masker().pair(path, before, after));
       ofFile.set(after, change);
       return change;
     },

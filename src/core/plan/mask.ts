@@ -123,5 +123,8 @@ export function show(masked: string): string {
 
 /** What came in the place of `before`: a secret that is not the same one is said to be another. */
 export function showAfter(before: string, after: string): string {
-  return before !== after && show(before) === show(after) ? after.replace(placeholder, otherMask) : show(after);
+  if (show(before) !== show(after)) return show(after);
+  const were = before.match(placeholder) ?? [];
+  let at = 0;
+  return after.replace(placeholder, (secret) => (were[at++] === secret ? mask : otherMask));
 }

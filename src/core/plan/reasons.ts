@@ -29,7 +29,7 @@ function explainSettings(
   comparer: Comparer,
 ): Explanation[] {
   const was = generations.get(container.name)?.spec;
-  const changes = was ? settingChanges(was, container.spec, comparer.masker) : [];
+  const changes = was ? settingChanges(was, container.spec, comparer.masker()) : [];
   return changes.length === 0 ? [] : [fewChanges(changes)];
 }
 

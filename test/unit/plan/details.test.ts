@@ -6,7 +6,7 @@ import { isSecret } from '../../../src/core/model/secret.ts';
 import { detailsOf, generationPath, parseGeneration, wantedDetails } from '../../../src/core/plan/details.ts';
 import type { DiffMode } from '../../../src/core/plan/file-diff.ts';
 import type { Plan } from '../../../src/core/plan/steps.ts';
-import { planText } from '../../../src/report/plan-text.ts';
+import { planJson, planText } from '../../../src/report/plan-text.ts';
 import { step, steps } from '../../sim/order.ts';
 import { change, copyOf, emptyWorld, observe, planInDetail } from '../../sim/scenario.ts';
 import { must, SimulatedSite } from '../../sim/site.ts';
@@ -142,7 +142,8 @@ describe('planFor', () => {
 });
 
 describe('a plan with details', () => {
-  const other = new SimulatedSite({ globals: 'openstack_logging_debug: true\nmemcached_max_memory: 512\n' });
+  const changes = 'openstack_logging_debug: true\nmemcached_max_memory: 512\n';
+  const other = new SimulatedSite({ globals: changes });
   const plan = must(planInDetail(other, deployed, 'reconfigure'));
 
   it('does what one without does', () => {
@@ -150,6 +151,12 @@ describe('a plan with details', () => {
     const action = ({ reason: _, ...rest }: Plan['steps'][number]) => rest;
     expect(plan.steps.map(action)).toEqual(coarse.steps.map(action));
     expect(coarse.diffs.map((diff) => diff.note)).toContain('the old content was not read');
+  });
+
+  it('is the same bytes for the same input', () => {
+    const again = must(planInDetail(new SimulatedSite({ globals: changes }), copyOf(deployed), 'reconfigure'));
+    expect(planText(again)).toBe(planText(plan));
+    expect(JSON.stringify(planJson(again))).toBe(JSON.stringify(planJson(plan)));
   });
 
   it('gives hosts one reason when only values of their own differ', () => {

@@ -91,6 +91,12 @@ describe('an old secret that nobody knows any more', () => {
     ]);
   });
 
+  it('beside one that changes stays the same', () => {
+    const line = (second: string) => `"password": "${old}", "token": "${second}"`;
+    const shown = masked('a.json', `{${line('a-third-word')}}`, `{${line(now)}}`);
+    expect(shown).toContain('+{"password": "‹secret›", "token": "‹another secret›"}');
+  });
+
   it('that stays is the same secret', () => {
     const masker = new Masker([now], []);
     expect(changeOfText('a.conf', masker.pair('a.conf', `password = ${old}\n`, `password = ${old}\n`)).added).toBe(0);
