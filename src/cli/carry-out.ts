@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DeployError, type ExitCode, error, exitCode } from '../core/model/diagnostic.ts';
+import type { DiffMode } from '../core/plan/file-diff.ts';
 import type { Plan } from '../core/plan/steps.ts';
 import { planJson, planText } from '../report/plan-text.ts';
 import { createProgress } from '../report/progress.ts';
@@ -16,9 +17,9 @@ import type { Survey } from './survey.ts';
 /** Steps at once on one host: starting services compete for its processors. */
 const stepsPerHost = 4;
 
-export function showPlan(plan: Plan, output: Output): void {
+export function showPlan(plan: Plan, output: Output, diff?: DiffMode): void {
   if (output.json) output.data(planJson(plan));
-  else output.line(planText(plan));
+  else output.line(planText(plan, diff));
 }
 
 /** Asks before the first change, unless told not to; without a terminal nothing is changed unasked. */

@@ -20,7 +20,7 @@ export async function carryThrough(
   options: ChangeOptions & VerbOptions,
   output: Output,
 ): Promise<ExitCode> {
-  showPlan(plan, output);
+  showPlan(plan, output, options.diff);
   if (plan.steps.length === 0) return exitCode.ok;
   if (!(await confirmed(options, questions[verb] ?? 'Carry this out?'))) return exitCode.ok;
   return carryOut(plan, survey, options, output, async () => {

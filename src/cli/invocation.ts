@@ -1,3 +1,4 @@
+import type { DiffMode } from '../core/plan/file-diff.ts';
 import { parseAmount } from '../core/plan/rollout-limits.ts';
 import type { ChangeOptions } from './options.ts';
 import type { Output } from './output.ts';
@@ -20,6 +21,10 @@ function amount(value: unknown) {
   return typeof value === 'string' ? parseAmount(value) : undefined;
 }
 
+function diffMode(value: unknown): DiffMode | undefined {
+  return value === 'none' || value === 'changed' || value === 'all' ? value : undefined;
+}
+
 /** Options as commander gives them, with the types the commands work with. */
 export function changeOptions(options: Readonly<Record<string, unknown>>): ChangeOptions {
   return {
@@ -34,6 +39,7 @@ export function changeOptions(options: Readonly<Record<string, unknown>>): Chang
     limit: typeof options.limit === 'string' ? options.limit : undefined,
     rollout: { batch: amount(options.batch), maxUnavailable: amount(options.maxUnavailable) },
     prune: options.prune === true,
+    diff: diffMode(options.diff),
     yes: options.yes === true || options.yesIReallyReallyMeanIt === true,
     confirm: typeof options.confirm === 'function' ? (options.confirm as ChangeOptions['confirm']) : undefined,
   };

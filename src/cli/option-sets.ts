@@ -20,6 +20,11 @@ function amount(value: string): string {
   return value;
 }
 
+function diffMode(value: string): string {
+  if (!['none', 'changed', 'all'].includes(value)) throw new InvalidArgumentError('none, changed or all');
+  return value;
+}
+
 function runOptions(): Option[] {
   return [
     new Option('--known-hosts <file>', 'known_hosts file, repeatable')
@@ -63,6 +68,9 @@ export const optionSets = {
       '--max-unavailable <n>',
       'replicas of a container that may be away at once, a number or a share',
     ).argParser(amount),
+    new Option('--diff <what>', 'what of files to show: none, changed, or all (new ones in full too)')
+      .argParser(diffMode)
+      .default('changed'),
   ],
   yes: () => [
     new Option('-y, --yes', 'carry the plan out without asking').default(false),

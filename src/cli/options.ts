@@ -1,3 +1,4 @@
+import type { DiffMode } from '../core/plan/file-diff.ts';
 import type { RolloutLimits } from '../core/plan/rollout-limits.ts';
 
 /** What every command that looks at a site takes, as commander parsed it. */
@@ -17,6 +18,7 @@ export interface SelectionOptions extends SiteOptions {
   readonly rollout: RolloutLimits;
   /** Look for what is no longer wanted on every host of the inventory, and remove it. */
   readonly prune?: boolean | undefined;
+  readonly diff?: DiffMode | undefined;
 }
 
 export interface ChangeOptions extends SelectionOptions {

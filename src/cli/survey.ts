@@ -2,6 +2,7 @@ import type { Desired } from '../core/desired/model.ts';
 import { DeployError, type Diagnostic, exitCode } from '../core/model/diagnostic.ts';
 import type { Hooks } from '../core/model/hook.ts';
 import { type HostName, imageName } from '../core/model/node.ts';
+import { detailsOf, type NodeDetails, pathsOf, wantedDetails } from '../core/plan/details.ts';
 import { makePlan } from '../core/plan/plan.ts';
 import { type ChangeVerb, imagesToResolve, type Observed } from '../core/plan/policy.ts';
 import { type HostClaim, precheck } from '../core/plan/prechecks.ts';
@@ -10,7 +11,7 @@ import type { Plan } from '../core/plan/steps.ts';
 import type { OpenNode } from '../edge/node/node.ts';
 import { readHooks } from '../edge/store/read-hooks.ts';
 import { leftoverInput, openOthers, otherHosts } from './leftovers.ts';
-import { closeAll, observeAll, openNodes } from './nodes.ts';
+import { closeAll, mergedError, observeAll, openNodes } from './nodes.ts';
 import type { SelectionOptions } from './options.ts';
 import type { Output } from './output.ts';
 import { openSiteRegistry, resolveDigests } from './registry.ts';
@@ -29,7 +30,7 @@ export interface Survey {
   readonly observed: Observed;
   readonly nodes: ReadonlyMap<HostName, OpenNode>;
   /** What was asked for; tells what of the leftovers is meant. */
-  readonly options: Pick<SelectionOptions, 'tags' | 'skipTags' | 'prune' | 'rollout'>;
+  readonly options: Pick<SelectionOptions, 'tags' | 'skipTags' | 'prune' | 'rollout' | 'diff'>;
   /** Tags this run has resolved. Each is asked for once, so that a tag that moves meanwhile does not split the nodes. */
   readonly digests: Map<string, string>;
   /** The operator's hooks; none for what only looks. */
@@ -97,8 +98,30 @@ export async function planFor(
     throw new DeployError([...problems, ...required], exitCode.nodeNotUsable);
   }
   output.diagnostics(problems);
-  const input = { verb, desired, observed, digests, leftovers, limits: options.rollout, hooks: survey.hooks };
-  return unwrap(makePlan(input), output, exitCode.nodeNotUsable);
+  const asked = { limits: options.rollout, diff: options.diff, hooks: survey.hooks };
+  const input = { verb, desired, observed, digests, leftovers, ...asked, secrets: loaded.site.secretValues() };
+  const coarse = makePlan(input);
+  const details = coarse.ok ? await readDetails(coarse.value, survey) : undefined;
+  if (details === undefined) return unwrap(coarse, output, exitCode.nodeNotUsable);
+  return unwrap(makePlan({ ...input, details }), output, exitCode.nodeNotUsable);
+}
+
+/** A second look at the nodes where something differs: one command each. None when nothing is worth knowing. */
+async function readDetails(
+  plan: Plan,
+  { observed, nodes }: Survey,
+): Promise<ReadonlyMap<HostName, NodeDetails> | undefined> {
+  const wanted = wantedDetails(plan, observed);
+  if (wanted.size === 0) return undefined;
+  const results = await Promise.allSettled(
+    [...wanted].map(async ([host, one]) => {
+      const texts = await nodes.get(host)?.readDetails(pathsOf(one));
+      return [host, detailsOf(one, texts ?? new Map())] as const;
+    }),
+  );
+  const failures = results.flatMap((r) => (r.status === 'rejected' ? [r.reason as unknown] : []));
+  if (failures.length > 0) throw mergedError(failures);
+  return new Map(results.flatMap((r) => (r.status === 'fulfilled' ? [r.value] : [])));
 }
 
 /** What was seen of the hosts that something selected lies on. */

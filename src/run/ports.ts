@@ -22,6 +22,9 @@ export interface NodePort {
   /** One tar stream into a staging directory, renamed into place file by file; then removes what is listed. */
   writeFiles(files: readonly FileContent[], remove: readonly string[]): Promise<void>;
 
+  /** Texts of files on the node, with one command; what is missing or larger than 512 KiB is absent. */
+  readDetails(paths: readonly string[]): Promise<ReadonlyMap<string, string>>;
+
   /** Facts for the next run; replaced atomically. Keys are `[a-z0-9._-]+`. */
   writeMarker(key: string, value: string): Promise<void>;
 

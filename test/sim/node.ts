@@ -108,6 +108,19 @@ export class SimulatedNode implements NodePort {
     for (const path of remove) this.#change('delete', path, () => this.files.delete(path));
   }
 
+  async readDetails(paths: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    return this.read(paths);
+  }
+
+  read(paths: readonly string[]): ReadonlyMap<string, string> {
+    return new Map(
+      paths.flatMap((path) => {
+        const file = this.files.get(path);
+        return file ? [[path, file.content] as const] : [];
+      }),
+    );
+  }
+
   async writeMarker(key: string, value: string): Promise<void> {
     if (!/^[a-z0-9._-]+$/.test(key)) throw new Error(`not a marker key: ${key}`);
     this.#change('mark', key, () => this.markers.set(key, value));

@@ -1,5 +1,7 @@
+import type { Result } from '../../src/core/model/diagnostic.ts';
 import { label, type ObservedNode } from '../../src/core/model/node.ts';
 import { Secret } from '../../src/core/model/secret.ts';
+import { detailsOf, pathsOf, wantedDetails } from '../../src/core/plan/details.ts';
 import type { ChangeVerb, Observed } from '../../src/core/plan/policy.ts';
 import type { Plan } from '../../src/core/plan/steps.ts';
 import { type RunEvent, type RunResult, runPlan } from '../../src/run/run.ts';
@@ -103,6 +105,23 @@ export async function change(
   const [problem] = result.failed;
   if (problem) throw new Error(`${problem.step.id}: ${problem.diagnostics.map((d) => d.message).join('; ')}`);
   return plan;
+}
+
+/** As the command line plans: where something differs, with what a second look at the nodes finds. */
+export function planInDetail(
+  site: SimulatedSite,
+  world: SimulatedWorld,
+  verb: ChangeVerb,
+  choice: Choice = {},
+): Result<Plan> {
+  const observed = observe(world);
+  const coarse = site.plan(verb, observed, choice);
+  if (!coarse.ok) return coarse;
+  const details = [...wantedDetails(coarse.value, observed)].map(([host, wanted]) => {
+    const texts = world.nodes.get(host)?.read(pathsOf(wanted)) ?? new Map();
+    return [host, detailsOf(wanted, texts)] as const;
+  });
+  return site.plan(verb, observed, choice, undefined, {}, new Map(details));
 }
 
 /** All that a run leaves behind on the nodes, in a form that two worlds can be compared by. */

@@ -10,6 +10,7 @@ import { topologicalOrder } from '../../src/core/graph/dag.ts';
 import { sha256 } from '../../src/core/hash.ts';
 import { DeployError, type Diagnostic, exitCode, failure, type Result } from '../../src/core/model/diagnostic.ts';
 import { imageName } from '../../src/core/model/node.ts';
+import type { PlanInput } from '../../src/core/plan/context.ts';
 import { makePlan } from '../../src/core/plan/plan.ts';
 import { type ChangeVerb, imagesToResolve, type Observed } from '../../src/core/plan/policy.ts';
 import { precheck } from '../../src/core/plan/prechecks.ts';
@@ -53,7 +54,7 @@ export interface SiteSettings {
   /** Arguments of `-e`. */
   readonly extraVars?: readonly string[];
   /** Passwords that are not `passwordOf` their name. */
-  readonly passwords?: Readonly<Record<string, string>>;
+  readonly passwords?: (name: string) => string | undefined;
   /** Lines added to the definition of a service, by its name. */
   readonly definitions?: Readonly<Record<string, string>>;
 }
@@ -124,6 +125,7 @@ export class SimulatedSite {
     choice: Choice = {},
     digest: (image: string) => string = digestOf,
     limits: RolloutLimits = {},
+    details?: PlanInput['details'],
   ): Result<Plan> {
     const { target, desired } = this.desired(choice);
     const seen = new Map([...observed].filter(([host]) => target.hosts.includes(host)));
@@ -133,7 +135,9 @@ export class SimulatedSite {
     }
     const leftovers = leftoverInput(this.loaded, target, optionsFor(choice), choice.prune ? observed : seen);
     const images = imagesToResolve(verb, desired, seen).map(imageName);
-    return makePlan({ verb, desired, observed: seen, digests: new Map(images.map((i) => [i, digest(i)])), limits, leftovers });
+    const digests = new Map(images.map((i) => [i, digest(i)]));
+    const secrets = this.loaded.site.secretValues();
+    return makePlan({ verb, desired, observed: seen, digests, limits, leftovers, details, secrets });
   }
 }
 
@@ -184,7 +188,7 @@ function load(settings: SiteSettings, hosts: readonly string[]): LoadedSite {
     .replace(/\[deployment\]\n.*\n/, '');
   const passwords = shipped.passwords.replaceAll(
     /^(\w+):.*$/gm,
-    (_, name) => `${name}: '${settings.passwords?.[name] ?? passwordOf(name)}'`,
+    (_, name) => `${name}: '${settings.passwords?.(name) ?? passwordOf(name)}'`,
   );
   const site = must(
     assembleSite({

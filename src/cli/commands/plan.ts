@@ -24,7 +24,7 @@ export async function run({ args, options: raw, output }: Invocation): Promise<E
   try {
     const plan = await planOf(verb, survey, options, output);
     const save = sink?.prepare(plan, survey);
-    showPlan(plan, output);
+    showPlan(plan, output, options.diff);
     await save?.();
     return plan.steps.length > 0 ? exitCode.changesPending : exitCode.ok;
   } finally {

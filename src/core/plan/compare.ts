@@ -11,6 +11,7 @@ import {
   type ObservedNode,
   type PinnedImage,
 } from '../model/node.ts';
+import { type Explainer, type Explanation, orElse, plain, reasonOf } from './explanation.ts';
 
 /** Suffixes of names during a replacement; a later run recognises them. */
 export const nextSuffix = '__next';
@@ -106,41 +107,50 @@ export function loadedConfigHash(container: ObservedContainer, node: ObservedNod
   return id === container.id ? hash : container.labels[label.configHash];
 }
 
+interface Why {
+  readonly reason: string;
+  /** What the reason is made of, where it has been looked at in detail. */
+  readonly parts?: readonly Explanation[];
+}
+
 export type ContainerVerdict =
   | { readonly kind: 'same' }
-  | { readonly kind: 'missing'; readonly reason: string }
-  | { readonly kind: 'start'; readonly reason: string }
-  | { readonly kind: 'reload'; readonly reason: string }
-  | { readonly kind: 'replace'; readonly reason: string };
+  | ({ readonly kind: 'missing' } & Why)
+  | ({ readonly kind: 'start' } & Why)
+  | ({ readonly kind: 'reload' } & Why)
+  | ({ readonly kind: 'replace' } & Why);
 
-/** Whether a container is what it should be, and if not, why. */
+/** Whether a container is what it should be, and if not, why; in more detail with `explain`. */
 export function judgeContainer(
   desired: DesiredContainer,
   image: PinnedImage,
   files: FileChange,
   node: ObservedNode,
+  explain?: Explainer,
 ): ContainerVerdict {
   const seen = node.containers.find((c) => c.name === desired.name);
   if (seen === undefined) return { kind: 'missing', reason: 'missing' };
   const byHand = madeByHand(seen, node);
   if (byHand === 'foreign') return { kind: 'replace', reason: 'recreated by hand (without our labels)' };
-  const reasons: string[] = byHand === undefined ? [] : [byHand];
+  const parts: Explanation[] = byHand === undefined ? [] : [plain(byHand)];
   if (seen.labels[label.imageDigest] !== image.digest) {
     const from = createdFrom(seen);
-    reasons.push(`image ${tagOf(from)} → ${image.tag}${from === imageName(image) ? ' (the tag moved)' : ''}`);
+    parts.push(plain(`image ${tagOf(from)} → ${image.tag}${from === imageName(image) ? ' (the tag moved)' : ''}`));
   }
-  if (seen.labels[label.specHash] !== desired.specHash) reasons.push('container settings changed');
+  const sameSettings = seen.labels[label.specHash] === desired.specHash;
+  if (!sameSettings) parts.push(...orElse(explain?.settings(), 'container settings changed'));
+  const otherwise = parts.length > 0;
   const stale = loadedConfigHash(seen, node) !== files.configHash;
-  if (stale) reasons.push(describeFiles(desired.directory, files));
-  if (reasons.length === 0 && seen.state === 'running') return { kind: 'same' };
-  if (seen.state !== 'running') reasons.push(describeState(seen.state));
+  if (stale) parts.push(...orElse(explain?.files(), describeFiles(desired.directory, files)));
+  if (parts.length === 0 && seen.state === 'running') return { kind: 'same' };
+  if (seen.state !== 'running') parts.push(plain(describeState(seen.state)));
+  const why = { reason: reasonOf(parts), ...(explain ? { parts } : {}) };
   // The same container goes on, from where it stood if it was only paused.
   const restartable = seen.state === 'exited' || seen.state === 'paused';
-  if (!stale && reasons.length === 1 && restartable) return { kind: 'start', reason: reasons.join('; ') };
-  const onlyFiles = stale && reasons.length === 1 && seen.state === 'running';
+  if (!otherwise && !stale && restartable) return { kind: 'start', ...why };
   // A start command no reload brings into effect is part of the spec hash of such a container.
-  if (onlyFiles && desired.reload !== undefined) return { kind: 'reload', reason: reasons.join('; ') };
-  return { kind: 'replace', reason: reasons.join('; ') };
+  const onlyFiles = !otherwise && stale && seen.state === 'running';
+  return onlyFiles && desired.reload !== undefined ? { kind: 'reload', ...why } : { kind: 'replace', ...why };
 }
 
 /** What keeps a container from running, in words. */

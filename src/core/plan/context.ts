@@ -3,6 +3,8 @@ import type { Diagnostic } from '../model/diagnostic.ts';
 import type { Hooks } from '../model/hook.ts';
 import { type HostName, imageName, type ObservedNode, type PinnedImage } from '../model/node.ts';
 import type { LeftoverInput } from './leftovers.ts';
+import type { NodeDetails } from './details.ts';
+import type { Comparer, DiffMode } from './file-diff.ts';
 import { type ChangeVerb, type Observed, runningImage, verbPolicy } from './policy.ts';
 import type { RolloutLimits } from './rollout-limits.ts';
 import type { PlanBuilder, StepId } from './steps.ts';
@@ -18,11 +20,17 @@ export interface PlanInput {
   readonly hooks?: Hooks | undefined;
   /** Where to look for what is no longer wanted; nothing is looked for without it. */
   readonly leftovers?: LeftoverInput | undefined;
+  /** What a second look has found where something differs; without it reasons are coarser. */
+  readonly details?: ReadonlyMap<HostName, NodeDetails> | undefined;
+  /** Values that must not be shown; needed with `details` and with `diff`. */
+  readonly secrets?: readonly string[] | undefined;
+  readonly diff?: DiffMode | undefined;
 }
 
 export interface Context extends PlanInput {
   readonly plan: PlanBuilder;
   readonly diagnostics: Diagnostic[];
+  readonly comparer: Comparer;
   /** `host image` → the step that brings it there. */
   readonly pulls: Map<string, StepId>;
 }

@@ -5,6 +5,7 @@ import type { Phase } from '../schema/service.ts';
 import { compareFiles, judgeContainer, madeByHand } from './compare.ts';
 import { type Context, imageFor, keptFragments, nodeOf, type PlanInput, pullFor, wantedImage } from './context.ts';
 import { findDrift } from './drift.ts';
+import { fileDiffs, makeComparer } from './file-diff.ts';
 import { planFragments } from './fragments.ts';
 import { passGates } from './gates.ts';
 import { withHooks } from './hooks.ts';
@@ -13,8 +14,9 @@ import { checkLimit, leftOutHomes } from './limits.ts';
 import { planOneShot } from './one-shot.ts';
 import { isDeployed, verbPolicy } from './policy.ts';
 import { planPrune } from './prune.ts';
+import { agreeOnReasons, explainerFor } from './reasons.ts';
 import { planRegistration } from './registration.ts';
-import { type Balancers, type Change, removeOld, undrainLeft, writeFiles } from './replace.ts';
+import { type Balancers, type Change, removeOld, rolloutOf, undrainLeft, writeFiles } from './replace.ts';
 import { requiredServices } from './required.ts';
 import { galera, galeraFormedMarker, galeraNewCluster, rabbitmq, rolling, type Strategy, together } from './rollout.ts';
 import { type Plan, PlanBuilder, type StepId } from './steps.ts';
@@ -25,7 +27,8 @@ import { ownVolumes } from './teardown.ts';
  * serves serving. Pure: the same input gives the same plan. Errors say why nothing may be done at all.
  */
 export function makePlan(input: PlanInput): Result<Plan> {
-  const context: Context = { ...input, plan: new PlanBuilder(), diagnostics: [], pulls: new Map() };
+  const comparer = makeComparer(input.details ?? new Map(), input.secrets ?? [], input.diff);
+  const context: Context = { ...input, plan: new PlanBuilder(), diagnostics: [], pulls: new Map(), comparer };
   if (input.verb === 'pull') {
     for (const service of input.desired.services)
       for (const c of service.containers) pullFor(context, c, wantedImage(context, c));
@@ -36,7 +39,9 @@ export function makePlan(input: PlanInput): Result<Plan> {
   const { plan } = context;
   if (input.verb !== 'pull' && input.leftovers) planLeftovers(context, input.leftovers);
   const drift = findDrift(input.desired, input.observed, input.digests);
-  const result: Plan = { verb: input.verb, site: input.desired.site, steps: plan.steps, notices: plan.notices, drift };
+  const { steps, notices } = plan;
+  const diffs = fileDiffs(steps, input.observed, comparer);
+  const result: Plan = { verb: input.verb, site: input.desired.site, steps, notices, drift, diffs };
   const requires = new Map(input.desired.services.map((service) => [service.name, service.requires]));
   return resultOf(withHooks(result, input.hooks ?? new Map(), requires), context.diagnostics);
 }
@@ -69,6 +74,7 @@ function planService(context: Context, service: DesiredService, needs: readonly 
     const change = changeOf(context, container);
     if (change) changes.set(container.name, [...(changes.get(container.name) ?? []), change]);
   }
+  for (const [name, ofContainer] of changes) changes.set(name, agreeOnReasons(ofContainer));
   context.diagnostics.push(...checkLimit(service, changes, context.observed));
   // Images are everywhere before the first change: a registry that fails then harms nobody.
   const pulled = [...changes.values()].flat().flatMap((change) => (change.pull ? [change.pull] : []));
@@ -176,7 +182,14 @@ function reload(context: Context, change: Change, needs: readonly StepId[]): Ste
   const written = writeFiles(context.plan, change, needs, reason);
   return [
     context.plan.add(
-      { service: container.service, host: container.host, needs: [...needs, ...written], reason, impact: 'none' },
+      {
+        service: container.service,
+        host: container.host,
+        rollout: rolloutOf(container),
+        needs: [...needs, ...written],
+        reason,
+        impact: 'none',
+      },
       {
         kind: 'reload',
         container: container.name,
@@ -258,7 +271,8 @@ function changeOf(context: Context, container: DesiredContainer): Change | undef
     );
     return undefined;
   }
-  const verdict = judgeContainer(container, image, files, node);
+  const explain = explainerFor(container, node, files, context.details, context.comparer);
+  const verdict = judgeContainer(container, image, files, node, explain);
   const creates = verdict.kind === 'missing' || verdict.kind === 'replace';
   // An image that a container here was made from is here, and under its name as long as the engine tells the name.
   const made = node.containers.filter((c) => c.labels[label.imageDigest] === image.digest);

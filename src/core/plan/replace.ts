@@ -15,7 +15,7 @@ import {
   replacedId,
   temporarySuffix,
 } from './compare.ts';
-import type { Impact, Marker, PlanBuilder, StepId } from './steps.ts';
+import type { Away, Impact, Marker, PlanBuilder, StepId } from './steps.ts';
 
 /** One container on one host that is not what it should be. */
 export interface Change {
@@ -37,6 +37,7 @@ export interface Waits {
   readonly marker?: Marker | undefined;
   /** Replicas that must serve while this one is away. */
   readonly keep: number;
+  readonly away?: Away | undefined;
 }
 
 export interface Prepared {
@@ -45,7 +46,13 @@ export interface Prepared {
 }
 
 function base(change: Change, needs: readonly StepId[], reason: string, impact: Impact = 'none') {
-  return { service: change.container.service, host: change.container.host, needs, reason, impact };
+  const { service, host } = change.container;
+  return { service, host, rollout: rolloutOf(change.container), needs, reason, impact };
+}
+
+/** The name of a container's change, on whatever hosts it takes place. */
+export function rolloutOf({ service, name }: Pick<DesiredContainer, 'service' | 'name'>): string {
+  return `${service}/${name}`;
 }
 
 export function isServing(change: Change): boolean {
@@ -93,10 +100,10 @@ export function prepare(
   site: string,
   change: Change,
   needs: readonly StepId[],
-  variation: { readonly environment?: Readonly<Record<string, string>>; readonly note?: string } = {},
+  variation: { readonly environment?: Readonly<Record<string, string>> } = {},
 ): Prepared {
   const { container, verdict } = change;
-  const reason = variation.note ?? ('reason' in verdict ? verdict.reason : '');
+  const reason = 'reason' in verdict ? verdict.reason : '';
   const written = writeFiles(plan, change, needs, reason);
   if (verdict.kind === 'start' && variation.environment === undefined) return { change, ids: written };
   const spec: ContainerSpec = {
@@ -128,12 +135,19 @@ export function temporaryName(change: Change): string {
 }
 
 /** Stop the old one (if any) and put it aside. */
-export function stopOld(plan: PlanBuilder, change: Change, needs: readonly StepId[], impact: Impact): StepId[] {
+export function stopOld(
+  plan: PlanBuilder,
+  change: Change,
+  needs: readonly StepId[],
+  impact: Impact,
+  away?: Away,
+): StepId[] {
   if (seen(change) === undefined || change.verdict.kind === 'start') return [];
   const { name } = change.container;
+  const cost = isServing(change) ? { impact, away } : { impact: 'none' as const };
   return [
     plan.add(
-      base(change, needs, 'makes room for its successor', isServing(change) ? impact : 'none'),
+      { ...base(change, needs, 'makes room for its successor'), ...cost },
       {
         kind: 'stop',
         container: name,

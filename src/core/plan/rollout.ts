@@ -9,6 +9,7 @@ import {
   isServing,
   prepare,
   removeOld,
+  rolloutOf,
   startNew,
   stopOld,
   temporaryName,
@@ -64,11 +65,12 @@ function inOrder(changes: readonly Change[]): Change[] {
 function inBatches(plan: PlanBuilder, input: RolloutInput, { batch: size, keep }: RolloutSize): StepId[] {
   const ordered = inOrder(input.changes);
   const keys = sharedKeys(plan, input);
+  const away = { count: Math.min(size, input.changes.filter(isServing).length), of: input.groupHosts.length };
   let before: readonly StepId[] = input.needs;
   const done: StepId[] = [];
   for (let at = 0; at < ordered.length; at += size) {
     const ends = ordered.slice(at, at + size).map((change) => {
-      const waits: Waits = { before, beforeStart: keys.distributed, keep };
+      const waits: Waits = { before, beforeStart: keys.distributed, keep, away };
       return replaceOne(plan, input, change, waits, keys.prepared.get(change));
     });
     before = ends.map((end) => end.serving);
@@ -93,7 +95,7 @@ function replaceOne(
 ): { serving: StepId; all: StepId[] } {
   const ready = [...waits.before, ...(preparedAlready ?? prepare(plan, site, change, waits.before).ids)];
   const drained = change.verdict.kind === 'start' ? [] : drain(plan, change, balancers, ready, waits.keep);
-  const stopped = stopOld(plan, change, [...ready, ...drained], 'replica');
+  const stopped = stopOld(plan, change, [...ready, ...drained], 'replica', waits.away);
   const needs = [...ready, ...stopped, ...(waits.beforeStart ?? [])];
   const started = startNew(plan, change, needs, waits.marker);
   const healthy = started.slice(-1);
@@ -110,7 +112,8 @@ function replaceOne(
 export function together(plan: PlanBuilder, input: RolloutInput): StepId[] {
   const prepared = input.changes.flatMap((change) => prepare(plan, input.site, change, input.needs).ids);
   const ready = prepared.length > 0 ? prepared : input.needs;
-  const stopped = input.changes.flatMap((change) => stopOld(plan, change, ready, 'service'));
+  const away = { count: input.changes.filter(isServing).length, of: input.groupHosts.length };
+  const stopped = input.changes.flatMap((change) => stopOld(plan, change, ready, 'service', away));
   return input.changes.flatMap((change) => {
     const started = startNew(plan, change, [...ready, ...stopped]);
     const serving = started.slice(-1);
@@ -142,6 +145,7 @@ function sharedKeys(plan: PlanBuilder, input: RolloutInput) {
     {
       service: first.container.service,
       host: first.container.host,
+      rollout: rolloutOf(first.container),
       needs: [...prepared.values()].flat(),
       reason: `every replica needs the same ${wish.kind} keys`,
       impact: 'none',
@@ -158,6 +162,7 @@ export function galera(plan: PlanBuilder, input: RolloutInput): StepId[] {
   if (first === undefined) return [];
   const ordered = inOrder(input.changes);
   const { keep } = oneAtATime(input);
+  const away = { count: 1, of: input.groupHosts.length };
   let members = input.groupHosts.length - ordered.filter((c) => !isServing(c)).length;
   let before: readonly StepId[] = input.needs;
   const done: StepId[] = [];
@@ -165,7 +170,7 @@ export function galera(plan: PlanBuilder, input: RolloutInput): StepId[] {
     // The check runs on a member that exists: a joiner is checked through the previous one.
     const checkable = isServing(change);
     const checks = checkable ? [galeraCheck(plan, change, before, members)] : before;
-    const end = replaceOne(plan, input, change, { before: checks, marker: formedMarkerFor(input, change), keep });
+    const end = replaceOne(plan, input, change, { before: checks, marker: formedMarkerFor(input, change), keep, away });
     if (!checkable) members += 1;
     before = change === ordered.at(-1) ? [end.serving] : betweenBatches(plan, input, [end.serving]);
     done.push(...end.all);
@@ -185,6 +190,7 @@ function galeraCheck(plan: PlanBuilder, change: Change, needs: readonly StepId[]
     {
       service: container.service,
       host: container.host,
+      rollout: rolloutOf(container),
       needs,
       reason: 'a member is taken away only from a whole cluster',
       impact: 'none',
@@ -211,10 +217,13 @@ export function galeraNewCluster(
   const written = writeFiles(plan, first, input.needs, 'missing');
   const ready = [...input.needs, ...written];
   const made = bootstrap.add(ready);
-  const onlyFiles: Change = { ...first, files: { ...first.files, write: [], remove: [] } };
+  const onlyFiles: Change = {
+    ...first,
+    verdict: { kind: 'missing', reason: 'forms the new cluster' },
+    files: { ...first.files, write: [], remove: [] },
+  };
   const forming = prepare(plan, input.site, onlyFiles, [...ready, ...made], {
     environment: { BOOTSTRAP_ARGS: '--wsrep-new-cluster' },
-    note: 'forms the new cluster',
   });
   const formed = startNew(plan, onlyFiles, forming.ids, galeraFormedMarker);
   const { keep } = oneAtATime(input);
@@ -227,7 +236,8 @@ export function galeraNewCluster(
   }
   const lasting = lastingForm(onlyFiles);
   const check = galeraCheck(plan, lasting, before, input.changes.length);
-  const end = replaceOne(plan, input, lasting, { before: [check], keep });
+  const away = { count: 1, of: input.groupHosts.length };
+  const end = replaceOne(plan, input, lasting, { before: [check], keep, away });
   return [...done, ...end.all];
 }
 

@@ -15,15 +15,24 @@ export interface Marker {
   readonly value: string;
 }
 
+/** How many replicas are away at once, of how many there are. */
+export interface Away {
+  readonly count: number;
+  readonly of: number;
+}
+
 interface StepBase {
   readonly id: StepId;
   readonly service: string;
   readonly host: HostName;
+  /** The change it is a part of, `<service>/<container>`, which may go on on other hosts. */
+  readonly rollout?: string | undefined;
   /** Steps that must have succeeded before. */
   readonly needs: readonly StepId[];
   /** Why, in words. */
   readonly reason: string;
   readonly impact: Impact;
+  readonly away?: Away | undefined;
 }
 
 /** One replica as its load balancers know it. */
@@ -132,6 +141,22 @@ export type StepKind = StepAction['kind'];
 export type Step = StepBase & StepAction;
 export type StepOf<K extends StepKind> = StepBase & Extract<StepAction, { kind: K }>;
 
+/** What a plan does to one file, on all hosts where it does the same. Never holds a secret. */
+export interface FileDiff {
+  readonly path: string;
+  /** Whose directory the file is in. */
+  readonly container: ContainerName;
+  readonly service: string;
+  readonly hosts: readonly HostName[];
+  readonly kind: 'added' | 'changed' | 'removed';
+  /** Lines; 0 where the old text is not known. */
+  readonly added: number;
+  readonly removed: number;
+  /** Unified, with masks in the places of secrets; empty for a new file and where `note` says why. */
+  readonly text: string;
+  readonly note?: string | undefined;
+}
+
 export interface Plan {
   readonly verb: string;
   readonly site: string;
@@ -140,6 +165,8 @@ export interface Plan {
   readonly notices: readonly string[];
   /** What changed on the nodes and not by a run. */
   readonly drift: readonly DriftEntry[];
+  /** What happens to files. */
+  readonly diffs: readonly FileDiff[];
 }
 
 /** A plan under construction: hands out ids that depend on nothing but the input. */

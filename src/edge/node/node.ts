@@ -11,6 +11,7 @@ import * as containers from './containers.ts';
 import { dropMarkers, sendFiles, sendMarker } from './files.ts';
 import { pullImage, type RegistryAuth } from './images.ts';
 import { type Look, lookScript, parseLook } from './look.ts';
+import { readTexts } from './read.ts';
 
 export interface NodeOptions extends SshOptions {
   /** Directory of the containers' configuration, absolute. Default `/etc/kolla`. */
@@ -116,6 +117,7 @@ function nodePort(parts: Parts, options: NodeOptions): OpenNode {
     observe: (want = {}) => observe(parts, version, want),
     pull: (image, onProgress) => pullImage(engine, image, options.registryAuth, onProgress),
     writeFiles: (files, remove) => sendFiles(host, root, run, files, remove),
+    readDetails: (paths) => readTexts(host, run, paths),
     writeMarker: (key, value) => sendMarker(host, root, run, key, value),
     removeMarkers: (keys) => dropMarkers(host, root, run, keys),
     removeVolumes: (names) => containers.removeVolumes(engine, names),

@@ -123,6 +123,7 @@ describe('hooks around a run', () => {
     verb: 'upgrade',
     site: 'here',
     drift: [],
+    diffs: [],
     steps: ['localhost', 'ctl1', 'ctl2'].map((host) => ({
       id: host,
       service: 'magnum',

@@ -114,7 +114,7 @@ describe('causes of a change', { timeout: 30_000 }, () => {
   });
 
   it('name a password, never its value', () => {
-    const [found] = [changes({}, { passwords: { heat_database_password: 'another-value' } })];
+    const [found] = [changes({}, { passwords: (name) => (name === 'heat_database_password' ? 'another-value' : undefined) })];
     const text = causesText(planCauses(found)).join('\n');
     expect(text).toMatch(/^heat_database_password \(passwords\.yml:\d+\) → heat_api, heat_api_cfn, heat_engine on /);
     const all = text + JSON.stringify([planCauses(found), found.map(({ recorded }) => recorded)]);
@@ -123,7 +123,7 @@ describe('causes of a change', { timeout: 30_000 }, () => {
   });
 
   it('do not give equal passwords equal hashes', () => {
-    const same = { heat_database_password: 'the-same-for-both', magnum_database_password: 'the-same-for-both' };
+    const same = (name: string) => (/^(heat|magnum)_database_password$/.test(name) ? 'the-same-for-both' : undefined);
     const hashes = containers({ passwords: same })
       .filter(({ name, host }) => ['heat_api', 'heat_engine', 'magnum_api'].includes(name) && host === 'node1')
       .map((c) => ['heat', 'magnum'].flatMap((of) => c.sources().get(`var:${of}_database_password`)?.hash ?? []));
