@@ -26,6 +26,8 @@ export class SimulatedWorld {
   exitCodeOf: (container: string) => number = () => 0;
   /** Containers that end as soon as they are started. */
   crashes: (container: SimulatedContainer) => boolean = () => false;
+  /** What a container has logged last. */
+  logs: (node: SimulatedNode, container: string) => string = (_, container) => `last words of ${container}\n`;
   #nextId = 1;
 
   newId(): string {

@@ -1,4 +1,5 @@
 import type { Desired, DesiredContainer, DesiredService } from '../desired/model.ts';
+import { generationMarkerKey } from '../model/generation.ts';
 import { isOurs, loadedMarkerKey } from './compare.ts';
 import { planFragmentRemoval } from './fragments.ts';
 import { oneShotMarkerKey } from './one-shot.ts';
@@ -51,7 +52,7 @@ export function planDestroy(
 
 /** What is no longer true afterwards. Data that is kept keeps its markers: a cluster in it must not be formed anew. */
 function markersOf(service: DesiredService, dependents: readonly Dependent[], keepVolumes: boolean): string[] {
-  const loaded = service.containers.map(({ name }) => loadedMarkerKey(name));
+  const loaded = service.containers.flatMap(({ name }) => [loadedMarkerKey(name), generationMarkerKey(name)]);
   if (keepVolumes) return [...new Set(loaded)];
   const all = [{ service: service.name, oneShots: [...service.oneShots.keys()] }, ...dependents];
   const records = all.flatMap(({ service: name, oneShots }) => [

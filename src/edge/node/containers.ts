@@ -78,9 +78,14 @@ export async function inspectContainer(engine: Engine, name: ContainerName): Pro
         exitCode: found.State.ExitCode,
         restartCount: found.RestartCount,
         startedAt: found.State.StartedAt,
+        check: shellCheck(found.Config.Healthcheck?.Test),
       }
     );
   });
+}
+
+function shellCheck(test: readonly string[] | undefined): string | undefined {
+  return test?.[0] === 'CMD-SHELL' ? test[1] : undefined;
 }
 
 /** Clears the name for a new container: what never ran, or ended and is ours, goes; anything else is an error. */
