@@ -3,8 +3,10 @@ import { createInterface } from 'node:readline/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DeployError, type ExitCode, error, exitCode } from '../core/model/diagnostic.ts';
 import type { Plan } from '../core/plan/steps.ts';
+import { outcomeText } from '../report/outcome-text.ts';
 import { planJson, planText } from '../report/plan-text.ts';
 import { createProgress } from '../report/progress.ts';
+import type { RunResult } from '../run/run.ts';
 import { createClients } from './clients.ts';
 import type { ChangeOptions } from './options.ts';
 import type { Output } from './output.ts';
@@ -66,11 +68,20 @@ export async function carryOut(plan: Plan, survey: Survey, options: ChangeOption
       },
     );
     progress.summary(result);
+    const outcome = outcomeText(plan, result);
+    if (outcome !== undefined && !output.json) output.line(outcome);
     if (interruptedBy !== undefined) return interruptedBy;
-    return result.failed.length > 0 ? exitCode.failed : exitCode.ok;
+    return exitOf(result);
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
   }
+}
+
+/** What could not be put back is worst; put back is only what nothing else failed beside. */
+function exitOf({ failed, reverted, notReverted }: RunResult): ExitCode {
+  if (notReverted.length > 0) return exitCode.notReverted;
+  if (failed.length === 0) return exitCode.ok;
+  return reverted.length === failed.length ? exitCode.reverted : exitCode.failed;
 }
 
 export function describeLeft(plan: Plan): DeployError {

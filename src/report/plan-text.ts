@@ -37,7 +37,9 @@ function count(n: number, noun: string): string {
 
 /** The plan for programs. File contents are given by their digest: they hold secrets. */
 export function planJson(plan: Plan): unknown {
-  return { ...plan, steps: plan.steps.map((step) => ({ ...withoutContents(step), text: stepText(step) })) };
+  const shown = (step: Step) => ({ ...withoutContents(step), text: stepText(step) });
+  const waysBack = plan.waysBack.map((way) => ({ ...way, steps: way.steps.map(shown) }));
+  return { ...plan, steps: plan.steps.map(shown), waysBack };
 }
 
 function withoutContents(step: Step): object {

@@ -5,15 +5,27 @@ import type { Phase } from '../schema/service.ts';
 import { compareFiles, judgeContainer } from './compare.ts';
 import { type Context, imageFor, keptFragments, nodeOf, type PlanInput, pullFor, wantedImage } from './context.ts';
 import { planFragments } from './fragments.ts';
+import { configSeen, filesRecorded, isRecorded, isUnconfirmed, record } from './generations.ts';
 import { checkLimit, leftOutHomes } from './limits.ts';
+import { noReturn } from './no-return.ts';
 import { planOneShot } from './one-shot.ts';
 import { isDeployed, verbPolicy } from './policy.ts';
 import { planRegistration } from './registration.ts';
-import { type Balancers, type Change, removeOld, undrainLeft, writeFiles } from './replace.ts';
+import { awaitHealthy, type Balancers, type Change, removeOld, seen, undrainLeft, writeFiles } from './replace.ts';
 import { requiredServices } from './required.ts';
-import { galera, galeraFormedMarker, galeraNewCluster, rabbitmq, rolling, type Strategy, together } from './rollout.ts';
+import {
+  confirm,
+  galera,
+  galeraFormedMarker,
+  galeraNewCluster,
+  rabbitmq,
+  rolling,
+  type Strategy,
+  together,
+} from './rollout.ts';
 import { type Plan, PlanBuilder, type StepId } from './steps.ts';
 import { ownVolumes } from './teardown.ts';
+import { wayBackOfReload } from './ways-back.ts';
 
 /**
  * Desired state against observed state: the steps that lead from one to the other, in an order that keeps what
@@ -29,7 +41,8 @@ export function makePlan(input: PlanInput): Result<Plan> {
     planServices(context);
   }
   const { plan } = context;
-  const result: Plan = { verb: input.verb, site: input.desired.site, steps: plan.steps, notices: plan.notices };
+  const { steps, notices, waysBack } = plan;
+  const result: Plan = { verb: input.verb, site: input.desired.site, steps, notices, waysBack };
   return resultOf(result, context.diagnostics);
 }
 
@@ -100,18 +113,18 @@ function planContainer(
   needs: readonly StepId[],
 ): StepId[] {
   const done: StepId[] = [];
-  const rollout: Change[] = [];
+  const { plan } = context;
+  const balancers = balancersOf(context, service);
+  const rollout = all.filter(({ verdict }) => verdict.kind !== 'same' && verdict.kind !== 'reload');
+  const unconfirmed = all.filter(isUnconfirmed);
+  const settled = all.filter((change) => change.verdict.kind === 'same' && !unconfirmed.includes(change));
+  for (const change of settled) settle(plan, change, balancers, needs);
   for (const change of all) {
-    if (change.verdict.kind === 'same') {
-      writeFiles(context.plan, change, needs, 'changed on the node');
-      removeOld(context.plan, change, needs);
-      undrainLeft(context.plan, change, balancersOf(context, service), needs);
-    } else if (change.verdict.kind === 'reload') {
-      done.push(...reload(context, change, needs));
-      removeOld(context.plan, change, needs);
-    } else rollout.push(change);
+    if (change.verdict.kind !== 'reload') continue;
+    done.push(...reload(context, change, needs));
+    removeOld(plan, change, needs);
   }
-  const [first] = rollout;
+  const [first] = [...rollout, ...unconfirmed];
   if (first === undefined) return done;
   const wish = service.sharedKeys?.container === name ? service.sharedKeys : undefined;
   const running = service.containers
@@ -121,17 +134,39 @@ function planContainer(
     )
     .map((c) => c.host);
   const groupHosts = service.groupHosts.get(name) ?? [];
+  const { strategy } = first.container.rollout;
   const input = {
     site: context.desired.site,
     changes: rollout,
+    unconfirmed,
+    settled,
     groupHosts,
     needs,
-    balancers: balancersOf(context, service),
+    balancers,
     whole: service.whole,
+    noReturn: noReturn(context, service, phasesOf(service), first),
     keys: wish ? { wish, running } : undefined,
   };
-  if (first.container.rollout.strategy === 'galera') return [...done, ...planGalera(context, service, input)];
-  return [...done, ...strategies[first.container.rollout.strategy](context.plan, input)];
+  if (strategy === 'together') return [...done, ...together(plan, input)];
+  // What an interrupted run began is known to serve before another replica is touched.
+  const confirmed = unconfirmed.flatMap((change) => confirm(plan, input, change));
+  done.push(...confirmed);
+  if (rollout.length === 0) return done;
+  const next = { ...input, needs: [...needs, ...confirmed] };
+  if (strategy === 'galera') return [...done, ...planGalera(context, service, next)];
+  return [...done, ...strategies[strategy](plan, next)];
+}
+
+/** A replica that is as wanted may still lack a file, its place in the load balancers or its record. */
+function settle(plan: PlanBuilder, change: Change, balancers: Balancers, needs: readonly StepId[]): void {
+  const written = writeFiles(plan, change, needs, 'changed on the node');
+  removeOld(plan, change, needs);
+  undrainLeft(plan, change, balancers, needs);
+  if (isRecorded(change)) return;
+  const health = seen(change)?.health;
+  const sound = health === 'healthy' || health === 'none';
+  const ready = sound ? written : [awaitHealthy(plan, change, [...needs, ...written])];
+  record(plan, change, ready, 'not noted yet');
 }
 
 /** Only a load balancer that runs can be told anything: now, or because the service waits for it in this plan. */
@@ -145,25 +180,35 @@ function balancersOf({ desired, observed }: Context, service: DesiredService): B
   });
 }
 
-const strategies: Readonly<Record<'rolling' | 'together' | 'rabbitmq', Strategy>> = { rolling, together, rabbitmq };
+const strategies: Readonly<Record<'rolling' | 'rabbitmq', Strategy>> = { rolling, rabbitmq };
 
 function reload(context: Context, change: Change, needs: readonly StepId[]): StepId[] {
   const { container, files } = change;
   const reason = 'reason' in change.verdict ? change.verdict.reason : '';
   const written = writeFiles(context.plan, change, needs, reason);
-  return [
-    context.plan.add(
-      { service: container.service, host: container.host, needs: [...needs, ...written], reason, impact: 'none' },
-      {
-        kind: 'reload',
-        container: container.name,
-        exec: container.reload?.exec ?? [],
-        signal: container.reload?.signal,
-        configHash: files.configHash,
-      },
-      container.name,
-    ),
-  ];
+  const { service, host, name, directory } = container;
+  const action = {
+    kind: 'reload',
+    container: name,
+    exec: container.reload?.exec ?? [],
+    signal: container.reload?.signal,
+  } as const;
+  const reloaded = context.plan.add(
+    { service, host, needs: [...needs, ...written], reason, impact: 'none' },
+    { ...action, configHash: files.configHash },
+    name,
+  );
+  record(context.plan, change, [reloaded], 'it serves');
+  const running = seen(change);
+  const before = running && configSeen(change, running);
+  if (running !== undefined && before !== undefined && filesRecorded(change, running)) {
+    wayBackOfReload(
+      context.plan,
+      { service, host, directory, triggers: [reloaded] },
+      { ...action, configHash: before },
+    );
+  }
+  return [reloaded];
 }
 
 function planGalera(context: Context, service: DesiredService, input: Parameters<Strategy>[1]): StepId[] {

@@ -1,6 +1,8 @@
 import type { DesiredOneShot, SharedKeysWish } from '../desired/model.ts';
-import type { HostName } from '../model/node.ts';
+import { type HostName, label } from '../model/node.ts';
+import { record } from './generations.ts';
 import {
+  awaitHealthy,
   type Balancers,
   type Change,
   drain,
@@ -11,10 +13,12 @@ import {
   stopOld,
   temporaryName,
   undrain,
+  undrainLeft,
   type Waits,
   writeFiles,
 } from './replace.ts';
 import type { Marker, PlanBuilder, StepId } from './steps.ts';
+import { wayBackAlone, wayBackTogether } from './ways-back.ts';
 
 /** What a strategy gets: the changes of one container on all its hosts, in inventory order. */
 export interface RolloutInput {
@@ -27,6 +31,12 @@ export interface RolloutInput {
   readonly balancers: Balancers;
   /** The whole service is selected, so its load balancer entries are there. */
   readonly whole: boolean;
+  /** Replicas that an interrupted run replaced and that are not known to serve yet. */
+  readonly unconfirmed: readonly Change[];
+  /** Replicas that are as wanted. */
+  readonly settled: readonly Change[];
+  /** Why nothing of this service goes back to an older image, if so. */
+  readonly noReturn?: string | undefined;
   readonly keys?: { readonly wish: SharedKeysWish; readonly running: readonly HostName[] } | undefined;
 }
 
@@ -63,7 +73,7 @@ function inBatches(plan: PlanBuilder, input: RolloutInput, size: number): StepId
 
 function replaceOne(
   plan: PlanBuilder,
-  { site, balancers, whole }: Pick<RolloutInput, 'site' | 'balancers' | 'whole'>,
+  { site, balancers, whole, noReturn }: Pick<RolloutInput, 'site' | 'balancers' | 'whole' | 'noReturn'>,
   change: Change,
   waits: Waits,
   preparedAlready?: readonly StepId[],
@@ -77,7 +87,22 @@ function replaceOne(
   const known = whole || isServing(change) ? balancers : [];
   const [serving = ''] = [...undrain(plan, change, known, healthy), ...healthy];
   const removed = removeOld(plan, change, [serving]);
+  record(plan, change, [serving], served);
+  wayBackAlone(plan, { balancers, noReturn }, change, [...stopped, ...started]);
   return { serving, all: [serving, ...removed] };
+}
+
+const served = 'it serves';
+
+/** Goes on where a run was interrupted after it had started a new container: does that one serve? */
+export function confirm(plan: PlanBuilder, input: RolloutInput, change: Change): StepId[] {
+  const written = writeFiles(plan, change, input.needs, 'changed on the node');
+  const healthy = awaitHealthy(plan, change, [...input.needs, ...written]);
+  const [serving = healthy] = undrainLeft(plan, change, input.balancers, [healthy]);
+  const removed = removeOld(plan, change, [serving]);
+  record(plan, change, [serving], served);
+  wayBackAlone(plan, input, change, [healthy]);
+  return [serving, ...removed];
 }
 
 /**
@@ -85,14 +110,22 @@ function replaceOne(
  * the last one is gone the new ones start.
  */
 export function together(plan: PlanBuilder, input: RolloutInput): StepId[] {
-  const prepared = input.changes.flatMap((change) => prepare(plan, input.site, change, input.needs).ids);
+  const { changes, unconfirmed } = input;
+  const prepared = changes.flatMap((change) => prepare(plan, input.site, change, input.needs).ids);
   const ready = prepared.length > 0 ? prepared : input.needs;
-  const stopped = input.changes.flatMap((change) => stopOld(plan, change, ready, 'service'));
-  return input.changes.flatMap((change) => {
-    const started = startNew(plan, change, [...ready, ...stopped]);
-    const serving = started.slice(-1);
-    return [...serving, ...removeOld(plan, change, serving)];
+  const stopped = changes.flatMap((change) => stopOld(plan, change, ready, 'service'));
+  const started = changes.map((change) => startNew(plan, change, [...ready, ...stopped]));
+  const awaited = unconfirmed.map((change) => {
+    const written = writeFiles(plan, change, input.needs, 'changed on the node');
+    return awaitHealthy(plan, change, [...input.needs, ...written]);
   });
+  // Until the last one serves, all may have to go back.
+  const serving = [...started.flatMap((ids) => ids.slice(-1)), ...awaited];
+  const all = [...changes, ...unconfirmed];
+  const removed = all.flatMap((change) => removeOld(plan, change, serving));
+  for (const change of all) record(plan, change, serving, served);
+  wayBackTogether(plan, input, all, input.settled, [...stopped, ...started.flat(), ...awaited]);
+  return [...serving, ...removed];
 }
 
 /**
@@ -221,7 +254,7 @@ function lastingForm(change: Change): Change {
     image: '',
     state: 'running',
     health: 'none',
-    labels: {},
+    labels: { [label.imageDigest]: change.image.digest, [label.configHash]: change.files.configHash },
     created: 0,
     status: '',
   } as const;

@@ -15,7 +15,7 @@ export function planStop(desired: Desired, observed: Observed): Plan {
     const stopped = service.containers.flatMap((container) => stopStep(plan, container, observed, before));
     if (stopped.length > 0) before = stopped;
   }
-  return { verb: 'stop', site: desired.site, steps: plan.steps, notices: plan.notices };
+  return { verb: 'stop', site: desired.site, steps: plan.steps, notices: plan.notices, waysBack: [] };
 }
 
 /** A service that loses its registrations and migrations when another one's data goes. */
@@ -47,7 +47,7 @@ export function planDestroy(
     const wiped = wipeSteps(plan, service.name, service.containers, observed, markers, needs, options);
     before = wiped.length > 0 ? wiped : needs;
   }
-  return { verb: 'destroy', site: desired.site, steps: plan.steps, notices: plan.notices };
+  return { verb: 'destroy', site: desired.site, steps: plan.steps, notices: plan.notices, waysBack: [] };
 }
 
 /** What is no longer true afterwards. Data that is kept keeps its markers: a cluster in it must not be formed anew. */
