@@ -81,7 +81,8 @@ export function oldOf(subject: Subject): ObservedContainer | undefined {
   const { container, verdict, node } = subject;
   if (verdict.kind !== 'replace') return isRecorded(subject) ? undefined : setAside(subject);
   if (asideIsBetter(subject)) return setAside(subject);
-  return node.containers.find((c) => c.name === container.name && c.state === 'running');
+  // One that has served and stands still was stopped by a run that was interrupted then.
+  return node.containers.find((c) => c.name === container.name && (c.state === 'running' || filesRecorded(subject, c)));
 }
 
 /** A replacement was interrupted before its new container was known to serve. */
