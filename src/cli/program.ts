@@ -67,7 +67,8 @@ const optionSets: Readonly<Record<CommandEntry['takes'][number], () => Option[]>
 
 function addCommand(program: Command, entry: CommandEntry, finish: (code: ExitCode) => void): void {
   const command = program.command(entry.name).summary(entry.summary).description(entry.summary);
-  if (entry.usage === 'VERB') command.argument('<verb>', 'pull, deploy, reconfigure, upgrade, stop or destroy');
+  if (entry.usage === 'VERB')
+    command.argument('<verb>', 'pull, deploy, reconfigure, upgrade, rollback, stop or destroy');
   if (entry.usage?.startsWith('[PATTERN'))
     command.argument('[patterns...]', 'services, images, globs or /regular expressions/');
   for (const set of entry.takes) for (const option of optionSets[set]()) command.addOption(option);

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import type { Generation } from '../core/model/generation.ts';
+import type { Generation, StoredGeneration } from '../core/model/generation.ts';
 import type {
   ContainerName,
   ContainerSpec,
@@ -78,12 +78,6 @@ export interface NodePort {
   connect(address: string, port: number): Promise<Duplex>;
 
   close(): Promise<void>;
-}
-
-/** A generation with the files its container's config directory held. */
-export interface StoredGeneration {
-  readonly generation: Generation;
-  readonly files: readonly FileContent[];
 }
 
 export interface ExecResult {

@@ -1,5 +1,4 @@
-import { formOf, type Generation } from '../../src/core/model/generation.ts';
-import type { StoredGeneration } from '../../src/run/ports.ts';
+import { formOf, type Generation, type StoredGeneration } from '../../src/core/model/generation.ts';
 
 export interface StoredFile {
   readonly content: string;

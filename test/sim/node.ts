@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { hashOf, sha256 } from '../../src/core/hash.ts';
-import type { Generation } from '../../src/core/model/generation.ts';
+import type { Generation, StoredGeneration } from '../../src/core/model/generation.ts';
 import {
   type ContainerSpec,
   type ContainerState,
@@ -12,7 +12,7 @@ import {
   type ObservedNode,
   type PinnedImage,
 } from '../../src/core/model/node.ts';
-import type { ContainerInspection, ExecResult, NodePort, StoredGeneration } from '../../src/run/ports.ts';
+import type { ContainerInspection, ExecResult, NodePort } from '../../src/run/ports.ts';
 import { type Kept, keep, type StoredFile, stored } from './generations.ts';
 import type { SimulatedWorld } from './world.ts';
 

@@ -6,6 +6,7 @@ import { showPlan } from '../carry-out.ts';
 import { changeOptions, type Invocation } from '../invocation.ts';
 import { closeAll } from '../nodes.ts';
 import { createOutput, type Output } from '../output.ts';
+import { requireTags, rollbackPlan, surveyBefore } from '../rollback.ts';
 import { planFor, prechecks, type Survey, takeSurvey, wantedLook } from '../survey.ts';
 import { teardownPlan } from './teardown.ts';
 
@@ -15,6 +16,7 @@ const teardownVerbs = ['stop', 'destroy'] as const;
 export async function run(invocation: Invocation): Promise<ExitCode> {
   const verb = knownVerb(invocation.args[0] ?? '');
   const options = changeOptions(invocation.options);
+  if (verb === 'rollback') requireTags(options);
   const output = createOutput(options.json);
   const survey = await takeSurvey(options, output, isChange(verb) ? wantedLook(verb) : {});
   try {
@@ -33,12 +35,16 @@ function isChange(verb: Verb): verb is ChangeVerb {
 }
 
 async function planOf(verb: Verb, survey: Survey, invocation: Invocation, output: Output): Promise<Plan> {
+  if (verb === 'rollback') {
+    const before = await surveyBefore(survey, output);
+    return rollbackPlan(before.survey, before.notices, output);
+  }
   if (isChange(verb)) return planFor(verb, survey, output, await prechecks(verb, survey));
   return teardownPlan(verb, survey, invocation.options.keepVolumes === true);
 }
 
 function knownVerb(name: string): Verb {
-  const verbs: readonly Verb[] = ['pull', 'deploy', 'reconfigure', 'upgrade', ...teardownVerbs];
+  const verbs: readonly Verb[] = ['pull', 'deploy', 'reconfigure', 'upgrade', 'rollback', ...teardownVerbs];
   const verb = verbs.find((candidate) => candidate === name);
   if (verb !== undefined) return verb;
   const hint = didYouMean(name, verbs) ?? `verbs that can be planned: ${verbs.join(', ')}`;

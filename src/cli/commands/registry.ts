@@ -59,9 +59,17 @@ export const commands: readonly CommandEntry[] = [
     load: change,
   },
   {
+    name: 'rollback',
+    summary: 'Bring containers back to image, settings and files of before, as their nodes have recorded them',
+    mutating: true,
+    takes: ['site', 'selection', 'yes'],
+    examples: ['deploy rollback --tags magnum', 'deploy rollback --tags heat_api --yes'],
+    load: () => import('./rollback.ts'),
+  },
+  {
     name: 'plan',
     summary:
-      'Show what a verb (pull, deploy, reconfigure, upgrade, stop, destroy) would do; exit 2 when it would do something',
+      'Show what a verb (pull, deploy, reconfigure, upgrade, rollback, stop, destroy) would do; exit 2 when it would do something',
     usage: 'VERB',
     mutating: false,
     takes: ['site', 'selection', 'destroy'],

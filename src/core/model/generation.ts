@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { ContainerName, ContainerSpec, PinnedImage } from './node.ts';
+import type { ContainerName, ContainerSpec, FileContent, PinnedImage } from './node.ts';
 import { isSecret, Secret } from './secret.ts';
 
 /**
@@ -21,6 +21,12 @@ export interface Generation {
   readonly run: string;
   /** Id of the one before; the node fills it in when it stores this one. */
   readonly previous: string | null;
+}
+
+/** A generation with the files its container's config directory held. */
+export interface StoredGeneration {
+  readonly generation: Generation;
+  readonly files: readonly FileContent[];
 }
 
 /** A generation as a plan knows it: the run adds who recorded it, the node what was before. */

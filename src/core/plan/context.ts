@@ -46,7 +46,7 @@ export function imageFor(context: Context, container: DesiredContainer): PinnedI
 }
 
 export function wantedImage(context: Context, container: DesiredContainer): PinnedImage {
-  const digest = context.digests.get(imageName(container.image));
+  const digest = container.image.digest ?? context.digests.get(imageName(container.image));
   if (digest === undefined) throw new Error(`no digest was resolved for ${imageName(container.image)}`);
   return { ...container.image, digest };
 }

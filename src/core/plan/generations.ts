@@ -17,11 +17,15 @@ function formWanted({ container, files, image }: Subject): string {
   return formOf({ specHash: container.specHash, configHash: files.configHash, image });
 }
 
+/** The form of a container of ours as it runs. */
+export function formOfSeen(node: ObservedNode, seen: ObservedContainer): string {
+  const { [label.specHash]: specHash = '', [label.imageDigest]: digest = '' } = seen.labels;
+  return formOf({ specHash, configHash: loadedConfigHash(seen, node) ?? '', image: { digest } });
+}
+
 /** Its node has the files and settings that this container runs, or ran, with. */
 export function formRecorded(node: ObservedNode, seen: ObservedContainer): boolean {
-  const { [label.specHash]: specHash = '', [label.imageDigest]: digest = '' } = seen.labels;
-  const form = formOf({ specHash, configHash: loadedConfigHash(seen, node) ?? '', image: { digest } });
-  return node.markers[generationMarkerKey(seen.name)] === form;
+  return node.markers[generationMarkerKey(seen.name)] === formOfSeen(node, seen);
 }
 
 /** Hash of the files that a container, which may have been set aside, has loaded. */

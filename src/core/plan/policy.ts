@@ -9,7 +9,7 @@ import {
 } from '../model/node.ts';
 import { isOurs, nextSuffix, previousSuffix } from './compare.ts';
 
-export type ChangeVerb = 'pull' | 'deploy' | 'reconfigure' | 'upgrade';
+export type ChangeVerb = 'pull' | 'deploy' | 'reconfigure' | 'upgrade' | 'rollback';
 
 export interface VerbPolicy {
   /** `wanted`: the tag of the variables; `keep`: whatever runs. */
@@ -26,6 +26,8 @@ export const verbPolicy: Readonly<Record<ChangeVerb, VerbPolicy>> = {
   deploy: { images: 'wanted', oneShots: true, newServices: true },
   upgrade: { images: 'wanted', oneShots: true, newServices: false },
   reconfigure: { images: 'keep', oneShots: false, newServices: false },
+  /** Wanted is what the nodes have recorded. */
+  rollback: { images: 'wanted', oneShots: false, newServices: false },
 };
 
 export type Observed = ReadonlyMap<HostName, ObservedNode>;

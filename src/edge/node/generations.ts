@@ -1,8 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { DeployError, error, exitCode } from '../../core/model/diagnostic.ts';
-import { decodeGeneration, encodeGeneration, formOf, type Generation } from '../../core/model/generation.ts';
-import type { ContainerName, FileContent, HostName } from '../../core/model/node.ts';
+import {
+  decodeGeneration,
+  encodeGeneration,
+  formOf,
+  type Generation,
+  type StoredGeneration,
+} from '../../core/model/generation.ts';
+import type { ContainerName, HostName } from '../../core/model/node.ts';
 import type { SshExecResult } from '../ssh/connection.ts';
 import type { RunOnNode } from './files.ts';
 import { unpackEntries } from './tar.ts';
@@ -108,7 +114,7 @@ export async function readGeneration(
   container: ContainerName,
   directory: string,
   which: 'current' | 'previous',
-): Promise<{ readonly generation: Generation; readonly files: readonly FileContent[] } | undefined> {
+): Promise<StoredGeneration | undefined> {
   const result = await run(['sh', '-c', readScript, 'sh', homeOf(host, root, container), which], '');
   if (result.code === 3) return undefined;
   if (result.code !== 0) throw failure(host, `read what is recorded of ${container}`, result);
