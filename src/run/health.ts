@@ -29,19 +29,23 @@ export async function waitUntilHealthy(step: StepOf<'healthy'>, context: StepCon
   let passes = 0;
   let restarts = 0;
   let last = 'no answer yet';
+  let exitCode = 0;
   for (;;) {
     const state = await node.inspect(step.container);
     if (state === undefined) throw failed(step, `${step.container} has gone`);
+    // While it runs once more the engine shows no trace of how it ended before.
+    exitCode = state.exitCode || exitCode;
     if (
       state.restartCount >= restartsTolerated ||
       (!state.running && state.restartCount === 0 && state.exitCode !== 0)
     ) {
-      throw await crashed(step, context, `${step.container} does not stay up (exit code ${state.exitCode})`);
+      throw await crashed(step, context, `${step.container} does not stay up (exit code ${exitCode})`);
     }
     if (state.restartCount !== restarts) passes = 0;
     restarts = state.restartCount;
     if (state.running) {
-      const probe = await probeOnce(step, context, state, clock.now() - started);
+      const times = { runningMs: clock.now() - started, patienceMs: progress.patienceMs };
+      const probe = await probeOnce(step, context, state, times);
       passes = probe.pass ? passes + 1 : 0;
       last = probe.message;
       if (passes >= (probe.checked ? passesNeeded : 1)) return undefined;
@@ -71,6 +75,11 @@ class Progress {
     this.#logged = this.#started;
   }
 
+  /** What is left of it. */
+  get patienceMs(): number {
+    return this.#latest + this.#step.patienceSeconds * 1000 - this.#context.clock.now();
+  }
+
   /** Undefined while there is hope, else for how long there was none. */
   async missing(state: string, answer: string): Promise<string | undefined> {
     const { clock, node } = this.#context;
@@ -82,7 +91,7 @@ class Progress {
       for (const line of (await node.logs(container, 5)).split('\n')) this.#note(`log ${line}`);
     }
     if (clock.now() - this.#started > deadlineSeconds * 1000) return `in ${deadlineSeconds} s`;
-    if (clock.now() - this.#latest > patienceSeconds * 1000) return `and made no progress for ${patienceSeconds} s`;
+    if (this.patienceMs < 0) return `and made no progress for ${patienceSeconds} s`;
     return undefined;
   }
 
@@ -99,11 +108,11 @@ async function probeOnce(
   step: StepOf<'healthy'>,
   { node }: StepContext,
   state: ContainerInspection,
-  runningMs: number,
+  { runningMs, patienceMs }: { readonly runningMs: number; readonly patienceMs: number },
 ): Promise<{ pass: boolean; checked: boolean; message: string }> {
   const test = step.ownCheck ? state.check : step.healthcheck?.test;
   if (test === undefined) return { pass: runningMs >= stableMs, checked: false, message: 'not yet stable' };
-  const timeoutMs = Math.min((step.healthcheck?.timeout ?? 30) * 1000, probeTimeoutMs);
+  const timeoutMs = Math.min((step.healthcheck?.timeout ?? 30) * 1000, probeTimeoutMs, Math.max(patienceMs, 1_000));
   try {
     const result = await node.exec(step.container, ['/bin/sh', '-c', test], { timeoutMs });
     const said = `${result.stdout} ${result.stderr}`.trim().split('\n').pop() ?? '';

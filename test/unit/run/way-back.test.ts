@@ -162,6 +162,32 @@ describe('replicas whose versions must not mix', () => {
     expect(mixed).toEqual([]);
   });
 
+  it('stop everywhere before the first old one starts, in any order of the steps', () => {
+    const plan = must(newer.plan('upgrade', observe(deployed), magnum));
+    const [way, ...more] = plan.waysBack.filter((one) => one.container === 'magnum_conductor');
+    expect(more).toEqual([]);
+    const stops = way?.steps.filter((one) => one.kind === 'stop').map((one) => one.id);
+    expect(stops).toHaveLength(3);
+    for (const one of way?.steps ?? []) {
+      if (one.kind === 'put-back') expect(one.needs).toEqual(expect.arrayContaining(stops ?? []));
+    }
+  });
+
+  it('do not wait for one that is still starting when another has failed', async () => {
+    const world = copyOf(deployed);
+    breakNew(world, 'magnum_conductor', 'ends at once', 'node1');
+    let asked = 0;
+    world.exec = (node, name) => {
+      if (name !== 'magnum_conductor' || node.host === 'node1') return undefined;
+      if (node.containers.get(name)?.spec.image.tag !== wanted) return undefined;
+      asked++;
+      return { code: 1, stdout: '', stderr: 'refused' };
+    };
+    const { result } = await upgrade(world);
+    expect(result.reverted).toHaveLength(1);
+    expect(asked).toBeLessThan(8);
+  });
+
   it('go back with their files when a new configuration stops them', async () => {
     const world = copyOf(deployed);
     const broken = 'magnum/magnum-conductor.conf';
