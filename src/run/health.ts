@@ -97,7 +97,7 @@ class Progress {
 
   /** A line that differs from an earlier one only in a time, an attempt or a process is no news. */
   #note(fact: string): void {
-    const shape = fact.replace(/\b[0-9a-f-]{8,}\b|\d+/gi, '#');
+    const shape = fact.replace(/\b[0-9a-f-]{8,}\b|\d+(?:\.\d+)*/gi, '#');
     if (this.#seen.has(shape)) return;
     this.#seen.add(shape);
     this.#latest = this.#context.clock.now();
@@ -120,7 +120,9 @@ async function probeOnce(
     return { pass: result.code === 0, checked: true, message };
   } catch (cause) {
     if (!aboutContainer(cause)) throw cause;
-    return { pass: false, checked: true, message: `health check: ${cause.diagnostics[0]?.message ?? ''}` };
+    const [problem] = cause.diagnostics;
+    const said = problem?.code === 'timeout' ? 'did not end in time' : `could not be run: ${problem?.message ?? ''}`;
+    return { pass: false, checked: true, message: `health check ${said}` };
   }
 }
 

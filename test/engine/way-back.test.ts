@@ -141,7 +141,7 @@ const bad: readonly (readonly [string, Version, RegExp, number])[] = [
   [
     'hangs, its health check and its end too',
     { ...good, command: ['sleep', '1000'], test: 'sleep 1000' },
-    /did not finish/,
+    /health check did not end in time/,
     60,
   ],
 ];
