@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DeployError, type ExitCode, error, exitCode } from '../core/model/diagnostic.ts';
 import type { DiffMode } from '../core/plan/file-diff.ts';
 import type { Plan } from '../core/plan/steps.ts';
+import { outcomeText } from '../report/outcome-text.ts';
 import { planJson, planText } from '../report/plan-text.ts';
 import { createProgress } from '../report/progress.ts';
 import type { RunResult } from '../run/run.ts';
@@ -59,7 +60,7 @@ export async function carryOut(
     return await amidHooks(plan, settings, output, async () => {
       const result = await carryOutSteps(plan, survey, options, output, { settings, signal: interrupts.signal });
       const failedSteps = result.failed.map(({ step }) => step.id);
-      const exit = interrupts.by() ?? (failedSteps.length > 0 ? exitCode.failed : exitCode.ok);
+      const exit = interrupts.by() ?? exitOf(result);
       if (exit === exitCode.ok) await lookAgain();
       return { exit, failedSteps };
     });
@@ -107,7 +108,16 @@ async function carryOutSteps(
     { runId: settings.runId, forks: options.forks, perHost: stepsPerHost, signal, onEvent: progress.event },
   );
   progress.summary(result);
+  const outcome = outcomeText(plan, result);
+  if (outcome !== undefined && !output.json) output.line(outcome);
   return result;
+}
+
+/** What could not be put back is worst; put back is only what nothing else failed beside. */
+function exitOf({ failed, reverted, notReverted }: RunResult): ExitCode {
+  if (notReverted.length > 0) return exitCode.notReverted;
+  if (failed.length === 0) return exitCode.ok;
+  return reverted.length === failed.length ? exitCode.reverted : exitCode.failed;
 }
 
 export function describeLeft(plan: Plan): DeployError {

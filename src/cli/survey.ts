@@ -37,6 +37,8 @@ export interface Survey {
   readonly hooks: Hooks;
   /** Seconds one hook may take. */
   readonly hookTimeout: number;
+  /** What the operator should know whatever the plan. */
+  readonly notices?: readonly string[] | undefined;
 }
 
 /** Loads, selects, renders and looks. Nothing is connected to before all input is known to be good; the caller closes. */
@@ -99,7 +101,16 @@ export async function planFor(
   }
   output.diagnostics(problems);
   const asked = { limits: options.rollout, diff: options.diff, hooks: survey.hooks };
-  const input = { verb, desired, observed, digests, leftovers, ...asked, secrets: loaded.site.secretValues() };
+  const input = {
+    verb,
+    desired,
+    observed,
+    digests,
+    leftovers,
+    ...asked,
+    secrets: loaded.site.secretValues(),
+    notices: survey.notices,
+  };
   const coarse = makePlan(input);
   const details = coarse.ok ? await readDetails(coarse.value, survey) : undefined;
   if (details === undefined) return unwrap(coarse, output, exitCode.nodeNotUsable);

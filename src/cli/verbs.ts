@@ -6,11 +6,23 @@ import { withHooks } from '../core/plan/hooks.ts';
 import { type ChangeVerb, imagesToResolve, verbPolicy } from '../core/plan/policy.ts';
 import type { Plan } from '../core/plan/steps.ts';
 import { planDestroy, planStop } from '../core/plan/teardown.ts';
+import { closeAll } from './nodes.ts';
+import type { SelectionOptions } from './options.ts';
 import type { Output } from './output.ts';
-import { planFor, prechecks, type Survey, wantedLook } from './survey.ts';
+import { requireTags, surveyBefore } from './rollback.ts';
+import { planFor, prechecks, type Survey, takeSurvey, wantedLook } from './survey.ts';
 
 /** Every verb that can be planned, and so shown, saved and applied. */
-export const plannedVerbs = ['pull', 'deploy', 'reconfigure', 'upgrade', 'reconcile', 'stop', 'destroy'] as const;
+export const plannedVerbs = [
+  'pull',
+  'deploy',
+  'reconfigure',
+  'upgrade',
+  'reconcile',
+  'rollback',
+  'stop',
+  'destroy',
+] as const;
 
 export type PlannedVerb = (typeof plannedVerbs)[number];
 
@@ -29,6 +41,19 @@ export function plannedVerb(name: string, command: string): PlannedVerb {
 
 function isChange(verb: PlannedVerb): verb is ChangeVerb {
   return Object.hasOwn(verbPolicy, verb);
+}
+
+/** Everything a verb's plan is made from; of a rollback that is what the nodes have recorded. The caller closes. */
+export async function surveyFor(verb: PlannedVerb, options: SelectionOptions, output: Output): Promise<Survey> {
+  if (verb !== 'rollback') return takeSurvey(options, output, lookFor(verb));
+  requireTags(options);
+  const survey = await takeSurvey(options, output, lookFor(verb));
+  try {
+    return await surveyBefore(survey, output);
+  } catch (cause) {
+    await closeAll(survey.nodes);
+    throw cause;
+  }
 }
 
 /** What a verb wants to see of a node beyond containers and files. */

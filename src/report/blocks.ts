@@ -91,13 +91,25 @@ function blockOf({ service, what, reason, segments }: Folded): Block {
 
 /** Whether one host waits for another one to serve. */
 function paceOf(steps: readonly Step[]): string {
+  const away = steps.find((step) => step.away !== undefined);
+  const hosts = new Set(steps.map((step) => step.host)).size;
+  if (away?.impact === 'service') return 'all at once';
+  if (away?.away !== undefined && away.away.count < hosts) return inBatchesOf(away.away.count);
   const serving = new Map(
     steps.filter((step) => step.kind === 'healthy' || step.kind === 'undrain').map((step) => [step.id, step.host]),
   );
-  const waits = steps.some((step) => step.needs.some((id) => (serving.get(id) ?? step.host) !== step.host));
-  if (!waits) return 'all at once';
-  const batch = Math.max(1, ...steps.map((step) => step.away?.count ?? 1));
-  return batch === 1 ? 'one after another' : `${batch} at a time`;
+  // What is cleared away or noted afterwards may wait for all of them.
+  const waits = steps.some(
+    (step) =>
+      step.kind !== 'remove' &&
+      step.kind !== 'record' &&
+      step.needs.some((id) => (serving.get(id) ?? step.host) !== step.host),
+  );
+  return waits ? inBatchesOf(1) : 'all at once';
+}
+
+function inBatchesOf(count: number): string {
+  return count === 1 ? 'one after another' : `${count} at a time`;
 }
 
 function costOf(steps: readonly Step[]): string[] | undefined {

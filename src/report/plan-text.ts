@@ -3,6 +3,7 @@ import { controlHost } from '../core/model/hook.ts';
 import type { DiffMode } from '../core/plan/file-diff.ts';
 import type { Plan, Step } from '../core/plan/steps.ts';
 import { blocksOf } from './blocks.ts';
+import { causesText } from './causes-text.ts';
 import { diffLines } from './diff-text.ts';
 import { driftLines } from './drift-text.ts';
 import { stepText } from './step-text.ts';
@@ -15,6 +16,7 @@ export function planText(plan: Plan, mode: DiffMode = 'changed'): string {
   const lines: string[] = [];
   for (const notice of plan.notices) lines.push(`note: ${notice}`);
   if (plan.drift.length > 0) lines.push('changed behind our back:', ...driftLines(plan.drift));
+  if (plan.causes.length > 0) lines.push('because of:', ...causesText(plan.causes).map((line) => `  ${line}`));
   if (plan.steps.length === 0) return [...lines, `deploy ${plan.verb}: nothing to do`].join('\n');
   const hosts = new Set(plan.steps.map((step) => step.host).filter((host) => host !== controlHost));
   lines.push(`deploy ${plan.verb}: ${count(plan.steps.length, 'step')} on ${count(hosts.size, 'host')}`);
@@ -36,7 +38,9 @@ function count(n: number, noun: string): string {
 
 /** The plan for programs. File contents are given by their digest: they hold secrets. */
 export function planJson(plan: Plan): unknown {
-  return { ...plan, steps: plan.steps.map((step) => ({ ...withoutContents(step), text: stepText(step) })) };
+  const shown = (step: Step) => ({ ...withoutContents(step), text: stepText(step) });
+  const waysBack = plan.waysBack.map((way) => ({ ...way, steps: way.steps.map(shown) }));
+  return { ...plan, steps: plan.steps.map(shown), waysBack };
 }
 
 function withoutContents(step: Step): object {

@@ -1,3 +1,4 @@
+import { type GenerationForm, generationMarkerKey } from '../core/model/generation.ts';
 import { label } from '../core/model/node.ts';
 import { loadedMarkerKey, madeMarkerKey } from '../core/plan/compare.ts';
 import type { Step, StepKind, StepOf } from '../core/plan/steps.ts';
@@ -65,6 +66,30 @@ export const executors: Executors = {
     return undefined;
   },
 
+  record: async (step, { node, runId }) => {
+    const form = await formToRecord(step, node);
+    if (form === undefined) return 'nothing was noted before';
+    await node.recordGeneration(step.directory, { ...form, run: runId, previous: null });
+    await node.writeMarker(step.marker.key, step.marker.value);
+    return undefined;
+  },
+
+  restore: async (step, { node }) => {
+    if (await node.restoreGeneration(step.container, step.directory)) return undefined;
+    throw failed(step, `nothing is recorded of ${step.container}`, 'its files could not be put back');
+  },
+
+  'put-back': async (step, { node }) => {
+    const { container, previous } = step;
+    if ((await node.inspect(previous)) !== undefined) {
+      await node.stop(container, step.graceSeconds);
+      await node.remove(container);
+      await node.rename(previous, container);
+    }
+    if ((await node.inspect(container))?.running !== true) await node.start(container);
+    return undefined;
+  },
+
   reload: async (step, { node }) => {
     for (const argv of step.exec) {
       const result = await node.exec(step.container, argv, { user: 'root', timeoutMs: 60_000 });
@@ -122,6 +147,8 @@ export const executors: Executors = {
   wipe: async (step, { node }) => {
     await node.writeFiles([], step.paths);
     await node.removeVolumes(step.volumes);
+    const recorded = step.markers.filter((key) => key.startsWith(generationMarkerKey('')));
+    await node.removeGenerations(recorded.map((key) => key.slice(generationMarkerKey('').length)));
     await node.removeMarkers(step.markers);
     return undefined;
   },
@@ -131,6 +158,13 @@ export const executors: Executors = {
 export function execute(step: Step, context: StepContext): Promise<string | undefined> {
   const executor = executors[step.kind] as Executor<StepKind>;
   return executor(step as StepOf<StepKind>, context);
+}
+
+async function formToRecord(step: StepOf<'record'>, node: NodePort): Promise<GenerationForm | undefined> {
+  const { container, directory, generation } = step;
+  if ('spec' in generation) return generation;
+  const before = await node.readGeneration(container, directory, 'current');
+  return before && { ...before.generation, ...generation };
 }
 
 async function runOneShot(step: StepOf<'one-shot'>, context: StepContext): Promise<string | undefined> {

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import type { Generation, StoredGeneration } from '../core/model/generation.ts';
 import type { HookName } from '../core/model/hook.ts';
 import type {
   ContainerName,
@@ -29,6 +30,22 @@ export interface NodePort {
   writeMarker(key: string, value: string): Promise<void>;
 
   removeMarkers(keys: readonly string[]): Promise<void>;
+
+  /**
+   * Keeps what a container that serves was made of, with a copy of its config directory, and the one before it.
+   * Atomic: a run that dies leaves the old record or the new one. Recording the same form again changes nothing else.
+   */
+  recordGeneration(directory: string, generation: Generation): Promise<void>;
+  /** Makes the config directory hold exactly the files of the current generation; false when there is none. */
+  restoreGeneration(container: ContainerName, directory: string): Promise<boolean>;
+  readGeneration(
+    container: ContainerName,
+    directory: string,
+    which: 'current' | 'previous',
+  ): Promise<StoredGeneration | undefined>;
+  /** Missing ones are fine. */
+  removeGenerations(containers: readonly ContainerName[]): Promise<void>;
+
   /** Removes named volumes and what is in them. A missing one is fine. */
   removeVolumes(names: readonly string[]): Promise<void>;
 
@@ -85,6 +102,8 @@ export interface ContainerInspection {
   readonly exitCode: number;
   readonly restartCount: number;
   readonly startedAt: string;
+  /** Shell command of the health check it was created with. */
+  readonly check?: string | undefined;
 }
 
 /** Passed, or what was heard instead. */

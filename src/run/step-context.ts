@@ -37,6 +37,8 @@ export interface RunPorts {
 export interface StepContext extends RunPorts {
   readonly runId: string;
   readonly node: NodePort;
+  /** Aborted when the step's outcome does not matter any more: a sibling failed and all of them go back. */
+  readonly givenUp?: AbortSignal | undefined;
   progress(line: string): void;
 }
 

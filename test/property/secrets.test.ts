@@ -127,7 +127,16 @@ function planFor(before: string, after: string, known: readonly string[]): Plan 
   const options = comparer.compare('a', path, after)?.options ?? [];
   const reason = options.map((option) => `${option.exact} ${option.general}`).join('; ');
   const diffs = fileDiffs([step], new Map([['a', node]]), comparer);
-  return { verb: 'reconfigure', site: 's', steps: [{ ...step, reason }], notices: [], drift: [], diffs };
+  return {
+    verb: 'reconfigure',
+    site: 's',
+    steps: [{ ...step, reason }],
+    notices: [],
+    causes: [],
+    drift: [],
+    diffs,
+    waysBack: [],
+  };
 }
 
 const overridesWith = (word: string) => ({

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { hashOf, sha256 } from '../../src/core/hash.ts';
+import type { Generation, StoredGeneration } from '../../src/core/model/generation.ts';
 import {
   type ContainerSpec,
   type ContainerState,
@@ -12,6 +13,7 @@ import {
   type PinnedImage,
 } from '../../src/core/model/node.ts';
 import type { ContainerInspection, ExecResult, NodePort } from '../../src/run/ports.ts';
+import { type Kept, keep, type StoredFile, stored } from './generations.ts';
 import type { SimulatedWorld } from './world.ts';
 
 export interface SimulatedContainer {
@@ -25,12 +27,6 @@ export interface SimulatedContainer {
   loaded: string | undefined;
 }
 
-interface StoredFile {
-  readonly content: string;
-  readonly mode: string;
-  readonly sha256: string;
-}
-
 /** A node in memory that refuses what the engine would refuse. */
 export class SimulatedNode implements NodePort {
   readonly host: string;
@@ -41,6 +37,7 @@ export class SimulatedNode implements NodePort {
   readonly volumes = new Map<string, Map<string, Uint8Array>>();
   /** `repository@digest` → the tags it has. */
   readonly images = new Map<string, Set<string>>();
+  readonly generations = new Map<string, Kept>();
   readonly listening: { address: string; port: number }[] = [];
   readonly #world: SimulatedWorld;
 
@@ -130,6 +127,30 @@ export class SimulatedNode implements NodePort {
     for (const key of keys) this.#change('unmark', key, () => this.markers.delete(key));
   }
 
+  async recordGeneration(directory: string, generation: Generation): Promise<void> {
+    const { container } = generation;
+    this.#change('record', container, () =>
+      this.generations.set(container, keep(this.generations.get(container), generation, directory, this.files)),
+    );
+  }
+
+  async restoreGeneration(container: string, directory: string): Promise<boolean> {
+    const files = this.generations.get(container)?.current.files;
+    if (files === undefined) return false;
+    for (const [path, file] of files) this.#change('write', path, () => this.files.set(path, file));
+    const stale = [...this.files.keys()].filter((path) => path.startsWith(directory) && !files.has(path));
+    for (const path of stale) this.#change('delete', path, () => this.files.delete(path));
+    return true;
+  }
+
+  async readGeneration(name: string, _: string, which: 'current' | 'previous'): Promise<StoredGeneration | undefined> {
+    return stored(this.generations.get(name)?.[which]);
+  }
+
+  async removeGenerations(containers: readonly string[]): Promise<void> {
+    for (const name of containers) this.#change('forget', name, () => this.generations.delete(name));
+  }
+
   async removeVolumes(names: readonly string[]): Promise<void> {
     for (const name of names) {
       const user = [...this.containers].find(([, c]) => c.spec.volumes.some((bind) => bind.startsWith(`${name}:`)));
@@ -201,8 +222,10 @@ export class SimulatedNode implements NodePort {
   async inspect(name: string): Promise<ContainerInspection | undefined> {
     const found = this.containers.get(name);
     if (!found) return undefined;
-    const { id, exitCode, restartCount } = found;
-    return { id, running: found.state === 'running', exitCode, restartCount, startedAt: '2026-01-01T00:00:00Z' };
+    const { id, exitCode, restartCount, spec } = found;
+    const running = found.state === 'running';
+    const check = spec.healthcheck?.test;
+    return { id, running, exitCode, restartCount, startedAt: '2026-01-01T00:00:00Z', check };
   }
 
   async settingsDiffering(name: string, spec: ContainerSpec): Promise<readonly string[]> {
@@ -215,7 +238,7 @@ export class SimulatedNode implements NodePort {
   }
 
   async logs(name: string): Promise<string> {
-    return `last words of ${name}\n`;
+    return this.#world.logs(this, name);
   }
 
   async exec(name: string, argv: readonly string[]): Promise<ExecResult> {

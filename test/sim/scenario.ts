@@ -32,6 +32,7 @@ export function copyOf(world: SimulatedWorld): SimulatedWorld {
     for (const [name, container] of node.containers) twin.containers.set(name, { ...container });
     for (const [key, value] of node.markers) twin.markers.set(key, value);
     for (const [path, file] of node.files) twin.files.set(path, file);
+    for (const [name, kept] of node.generations) twin.generations.set(name, kept);
     for (const [name, files] of node.volumes) twin.volumes.set(name, new Map(files));
     for (const [image, tags] of node.images) twin.images.set(image, new Set(tags));
   }

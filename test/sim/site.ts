@@ -177,7 +177,7 @@ function varFiles(folder: string, texts: Readonly<Record<string, string>> = {}) 
 function globalsText(own: string): string {
   const keys = new Set([...own.matchAll(/^\w+:/gm)].map(([key]) => key));
   const base = baseGlobals.split('\n').filter((line) => !keys.has(/^\w+:/.exec(line)?.[0] ?? ''));
-  return `${base.join('\n')}\n${own}`;
+  return `${base.join('\n')}${own}`;
 }
 
 function load(settings: SiteSettings, hosts: readonly string[]): LoadedSite {

@@ -39,6 +39,8 @@ export class SimulatedWorld {
   constructor(original?: SimulatedWorld) {
     this.#nextId = original === undefined ? 1 : original.#nextId;
   }
+  /** What a container has logged last. */
+  logs: (node: SimulatedNode, container: string) => string = (_, container) => `last words of ${container}\n`;
 
   newId(): string {
     return `id${this.#nextId++}`;

@@ -5,8 +5,7 @@ import { changeOptions, type Invocation, verbOptions } from '../invocation.ts';
 import { closeAll } from '../nodes.ts';
 import { samePlan } from '../saved-plan.ts';
 import { unwrap } from '../site.ts';
-import { takeSurvey } from '../survey.ts';
-import { lookFor, plannedVerb } from '../verbs.ts';
+import { plannedVerb, surveyFor } from '../verbs.ts';
 
 /** Carries out the plan of a file, if it is still the plan: load → look → compare → confirm → carry out → look again. */
 export async function run({ args, options: raw, output }: Invocation): Promise<ExitCode> {
@@ -16,7 +15,7 @@ export async function run({ args, options: raw, output }: Invocation): Promise<E
   // What the call says wins: no file can answer for the operator.
   const whole = { ...saved.options, ...raw };
   const options = { ...changeOptions(whole), ...verbOptions(whole) };
-  const survey = await takeSurvey(options, output, lookFor(verb));
+  const survey = await surveyFor(verb, options, output);
   try {
     const plan = await samePlan(saved, file, verb, survey, options, output);
     return await carryThrough(verb, plan, survey, options, output);

@@ -2,14 +2,13 @@ import type { ExitCode } from '../../core/model/diagnostic.ts';
 import { carryThrough } from '../carry-through.ts';
 import { changeOptions, type Invocation, verbOptions } from '../invocation.ts';
 import { closeAll } from '../nodes.ts';
-import { takeSurvey } from '../survey.ts';
-import { lookFor, plannedVerb, planOf } from '../verbs.ts';
+import { plannedVerb, planOf, surveyFor } from '../verbs.ts';
 
 /** Every verb that changes nodes: plan → show → confirm → carry out → look again. */
 export async function run({ name, options: raw, output }: Invocation): Promise<ExitCode> {
   const verb = plannedVerb(name, 'deploy');
   const options = { ...changeOptions(raw), ...verbOptions(raw) };
-  const survey = await takeSurvey(options, output, lookFor(verb));
+  const survey = await surveyFor(verb, options, output);
   try {
     const plan = await planOf(verb, survey, options, output);
     return await carryThrough(verb, plan, survey, options, output);

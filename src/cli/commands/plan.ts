@@ -5,8 +5,8 @@ import { changeOptions, type Invocation, verbOptions } from '../invocation.ts';
 import { closeAll } from '../nodes.ts';
 import type { Output } from '../output.ts';
 import { unwrap } from '../site.ts';
-import { type Survey, takeSurvey } from '../survey.ts';
-import { lookFor, type PlannedVerb, plannedVerb, planOf } from '../verbs.ts';
+import type { Survey } from '../survey.ts';
+import { type PlannedVerb, plannedVerb, planOf, surveyFor } from '../verbs.ts';
 
 const pruningVerbs: readonly PlannedVerb[] = ['deploy', 'reconfigure', 'reconcile'];
 
@@ -20,7 +20,7 @@ export async function run({ args, options: raw, output }: Invocation): Promise<E
   const sink = typeof raw.out === 'string' ? await sinkFor(raw.out, raw, output) : undefined;
   const given = { ...raw, ...sink?.options };
   const options = { ...changeOptions(given), ...verbOptions(given) };
-  const survey = await takeSurvey(options, output, lookFor(verb));
+  const survey = await surveyFor(verb, options, output);
   try {
     const plan = await planOf(verb, survey, options, output);
     const save = sink?.prepare(plan, survey);

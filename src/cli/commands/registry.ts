@@ -69,10 +69,18 @@ export const commands: readonly CommandEntry[] = [
     load: change,
   },
   {
+    name: 'rollback',
+    summary: 'Bring containers back to image, settings and files of before, as their nodes have recorded them',
+    mutating: true,
+    takes: ['site', 'selection', 'rollout', 'yes'],
+    examples: ['deploy rollback --tags magnum', 'deploy rollback --tags heat_api --yes'],
+    load: change,
+  },
+  {
     name: 'plan',
     summary:
-      'Show what a verb (pull, deploy, reconfigure, upgrade, reconcile, stop, destroy) would do; exit 2 when it would do something',
-    arguments: [['<verb>', 'pull, deploy, reconfigure, upgrade, reconcile, stop or destroy']],
+      'Show what a verb (pull, deploy, reconfigure, upgrade, reconcile, rollback, stop, destroy) would do; exit 2 when it would do something',
+    arguments: [['<verb>', 'pull, deploy, reconfigure, upgrade, reconcile, rollback, stop or destroy']],
     mutating: false,
     takes: ['site', 'selection', 'rollout', 'destroy', 'prune', 'out'],
     examples: [

@@ -146,7 +146,7 @@ async function plannedPart(command: string, verb: string, stage: Stage, planner:
   const { changing: earlier, overlapping } = earlierStages(planner.before, stage, selectionOf, changes);
   const part = { command, verb, changing: changes(command), after: overlapping };
   if (!Object.hasOwn(verbPolicy, verb)) return [{ ...part, awaited: [] }];
-  const survey = await surveyOf(target, planner.survey, planner.output);
+  const survey = await surveyOf(stage, target, planner.survey, planner.output);
   const awaited = awaitImages(verb as ChangeVerb, survey, planner);
   try {
     const plan = await planFor(verb as ChangeVerb, survey, planner.output, await prechecks(verb as ChangeVerb, survey));
@@ -158,10 +158,11 @@ async function plannedPart(command: string, verb: string, stage: Stage, planner:
 }
 
 /** The part of the common look that a stage selects. */
-async function surveyOf(target: Target, survey: Survey, output: Output): Promise<Survey> {
+async function surveyOf(stage: Stage, target: Target, survey: Survey, output: Output): Promise<Survey> {
   const only = <V>(map: ReadonlyMap<string, V>) => new Map([...map].filter(([host]) => target.hosts.includes(host)));
   const desired = await desiredState(survey.loaded, target, quiet(output));
-  return { ...survey, target, desired, observed: only(survey.observed), nodes: only(survey.nodes) };
+  const options = { ...survey.options, tags: stage.tags, skipTags: stage.skipTags };
+  return { ...survey, options, target, desired, observed: only(survey.observed), nodes: only(survey.nodes) };
 }
 
 /** Images of this plan that an earlier stage makes: the registry is not asked for them. */

@@ -7,6 +7,8 @@ import type { EvaluatedGate } from './gate.ts';
 export interface ImageRef {
   readonly repository: string;
   readonly tag: string;
+  /** Known beforehand when it is taken from a record; else the registry is asked. */
+  readonly digest?: string | undefined;
 }
 
 /** A file with what the comparison needs. `service` is whom it belongs to: its tag selects the file. */

@@ -1,5 +1,4 @@
-import * as z from 'zod';
-import type { Generation } from '../model/generation.ts';
+import { decodeGeneration, type Generation } from '../model/generation.ts';
 import { type ContainerName, type HostName, label } from '../model/node.ts';
 import type { Observed } from './policy.ts';
 import type { Plan } from './steps.ts';
@@ -61,58 +60,8 @@ export function detailsOf(wanted: WantedDetails, texts: ReadonlyMap<string, stri
     return text === undefined ? [] : [[path, text] as const];
   });
   const generations = wanted.generations.flatMap((name) => {
-    const generation = parseGeneration(texts.get(generationPath(name)) ?? '');
+    const generation = decodeGeneration(texts.get(generationPath(name)) ?? '');
     return generation?.container === name ? [[name, generation] as const] : [];
   });
   return { files: new Map(files), generations: new Map(generations) };
-}
-
-const text = z.string().catch('');
-const strings = z.array(z.string()).catch([]);
-
-/** Read leniently: written by this tool, but perhaps by another version of it. */
-const generation = z.object({
-  format: z.literal(1),
-  container: z.string(),
-  service: text,
-  image: z.object({ repository: text, tag: text, digest: text }),
-  specHash: text,
-  configHash: text,
-  spec: z.object({
-    name: z.string(),
-    environment: z.record(z.string(), z.coerce.string()).catch({}),
-    volumes: strings,
-    privileged: z.boolean().catch(false),
-    capAdd: strings,
-    pidMode: z.string().optional().catch(undefined),
-    ipcMode: z.string().optional().catch(undefined),
-    healthcheck: z
-      .object({
-        test: z.string(),
-        interval: z.number(),
-        timeout: z.number(),
-        retries: z.number(),
-        startPeriod: z.number(),
-      })
-      .optional()
-      .catch(undefined),
-    dimensions: z.record(z.string(), z.unknown()).catch({}),
-    command: z.array(z.string()).optional().catch(undefined),
-    restart: z.enum(['unless-stopped', 'no']).catch('unless-stopped'),
-  }),
-  sources: z.record(z.string(), z.string()).catch({}),
-  run: text,
-  previous: z.string().nullable().catch(null),
-});
-
-/** Undefined for what is not a generation of this format. */
-export function parseGeneration(json: string): Generation | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch {
-    return undefined;
-  }
-  const parsed = generation.safeParse(value);
-  return parsed.success ? parsed.data : undefined;
 }

@@ -7,11 +7,6 @@ import { galeraFormedMarker } from './rollout.ts';
 import type { ConfigurationPrint, ContainerPrint, NodePrint } from './saved.ts';
 import { ownVolumes } from './teardown.ts';
 
-/** Where a description says what it was made from, a comparison can name it. */
-type Sourced = DesiredContainer & {
-  readonly sources?: () => ReadonlyMap<string, { readonly hash: string }>;
-};
-
 /** What the configuration makes of the selected services, by host and container, by service. Same input, same maps. */
 export function configurationPrint(desired: Desired): ConfigurationPrint {
   const hosts: ConfigurationPrint['hosts'] = {};
@@ -29,8 +24,8 @@ export function configurationPrint(desired: Desired): ConfigurationPrint {
   return { site: desired.site, hosts, services };
 }
 
-function containerPrint(container: Sourced): ContainerPrint {
-  const sources = [...(container.sources?.() ?? [])].map(([name, { hash }]) => [name, hash] as const);
+function containerPrint(container: DesiredContainer): ContainerPrint {
+  const sources = [...container.sources()].map(([name, { hash }]) => [name, hash] as const);
   return {
     image: imageName(container.image),
     spec: container.specHash,

@@ -1,8 +1,10 @@
 import type { Desired, DesiredFragment } from '../desired/model.ts';
 import { type FileContent, label, type ObservedFile, type ObservedNode } from '../model/node.ts';
 import { configHashOf, loadedConfigHash } from './compare.ts';
+import { formRecorded, recordFiles } from './generations.ts';
 import type { Observed } from './policy.ts';
 import type { PlanBuilder, StepId } from './steps.ts';
+import { wayBackOfReload } from './ways-back.ts';
 
 /**
  * Load balancer fragments of selected services whose load balancer itself is not selected: written beside the files
@@ -89,7 +91,7 @@ export function applyFragments(
   plan: PlanBuilder,
   site: string,
   node: ObservedNode,
-  { host, container, reload }: Pick<DesiredFragment, 'host' | 'container' | 'reload'>,
+  { host, container, directory, reload }: Pick<DesiredFragment, 'host' | 'container' | 'directory' | 'reload'>,
   change: FragmentChange,
 ): StepId[] {
   const { service, reason, files, remove, needs = [] } = change;
@@ -107,13 +109,20 @@ export function applyFragments(
       ? []
       : [plan.add({ ...base, needs }, { kind: 'write', container, files, remove }, container)];
   // An interrupted run may have written the files and not reloaded.
-  if (receiver?.state !== 'running' || loadedConfigHash(receiver, node) === configHash) return written;
+  if (receiver?.state !== 'running') return written;
+  const at = { seen: receiver, node, directory };
+  if (loadedConfigHash(receiver, node) === configHash) {
+    recordFiles(plan, { service, host, needs: written }, at, configHash);
+    return written;
+  }
   const { exec = [], signal } = reload ?? {};
-  return [
-    plan.add(
-      { ...base, needs: [...needs, ...written] },
-      { kind: 'reload', container, exec, signal, configHash },
-      container,
-    ),
-  ];
+  const action = { kind: 'reload', container, exec, signal } as const;
+  const reloaded = plan.add({ ...base, needs: written }, { ...action, configHash }, container);
+  recordFiles(plan, { service, host, needs: [reloaded] }, at, configHash);
+  const before = loadedConfigHash(receiver, node);
+  if (before !== undefined && formRecorded(node, receiver)) {
+    const way = { service, host, directory, triggers: [reloaded] };
+    wayBackOfReload(plan, way, { ...action, configHash: before });
+  }
+  return [reloaded];
 }

@@ -1,5 +1,6 @@
 import { configDirectory } from '../desired/input.ts';
 import type { Desired } from '../desired/model.ts';
+import { generationMarkerKey } from '../model/generation.ts';
 import { type ContainerName, type HostName, label, type ObservedContainer, type ObservedNode } from '../model/node.ts';
 import { loadedMarkerKey, madeIds, madeMarkerKey } from './compare.ts';
 import type { Observed } from './policy.ts';
@@ -73,7 +74,8 @@ function leftoverOf(
   // What stands under that name without our labels may use the directory; it and all around it is left alone.
   const foreign = node.containers.some((c) => c.name === name && !ours.includes(c));
   if (foreign || !input.covers(service, name)) return [];
-  const markers = [madeMarkerKey(name), loadedMarkerKey(name), `drained.${name}`, `generation.${name}`];
+  // In this order they go; that of its making is last, because it is what a later look finds the others by.
+  const markers = [loadedMarkerKey(name), `drained.${name}`, generationMarkerKey(name), madeMarkerKey(name)];
   return [
     {
       host,

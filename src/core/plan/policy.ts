@@ -11,7 +11,7 @@ import {
 } from '../model/node.ts';
 import { isOurs, nextSuffix, previousSuffix } from './compare.ts';
 
-export type ChangeVerb = 'pull' | 'deploy' | 'reconfigure' | 'upgrade' | 'reconcile';
+export type ChangeVerb = 'pull' | 'deploy' | 'reconfigure' | 'upgrade' | 'reconcile' | 'rollback';
 
 export interface VerbPolicy {
   /** `wanted`: the tag of the variables; `keep`: whatever runs. */
@@ -30,6 +30,8 @@ export const verbPolicy: Readonly<Record<ChangeVerb, VerbPolicy>> = {
   reconfigure: { images: 'keep', oneShots: false, newServices: false },
   // Whatever differs, from whatever cause: like a deploy, but its prechecks of ports, which are for what is yet to come.
   reconcile: { images: 'wanted', oneShots: true, newServices: true },
+  /** Wanted is what the nodes have recorded. */
+  rollback: { images: 'wanted', oneShots: false, newServices: false },
 };
 
 export type Observed = ReadonlyMap<HostName, ObservedNode>;

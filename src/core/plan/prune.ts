@@ -89,7 +89,7 @@ function removeEntries(
       plan,
       desired.site,
       node,
-      { host, container, reload: receiver.reload },
+      { host, container, directory: receiver.directory, reload: receiver.reload },
       {
         service: first.service,
         reason: 'its service goes away',

@@ -15,6 +15,7 @@ import {
   replacedId,
   temporarySuffix,
 } from './compare.ts';
+import { asideIsBetter, setAside } from './generations.ts';
 import type { Away, Impact, Marker, PlanBuilder, StepId } from './steps.ts';
 
 /** One container on one host that is not what it should be. */
@@ -59,7 +60,7 @@ export function isServing(change: Change): boolean {
   return seen(change)?.state === 'running';
 }
 
-function seen(change: Change) {
+export function seen(change: Change) {
   return change.node.containers.find((c) => c.name === change.container.name);
 }
 
@@ -134,7 +135,10 @@ export function temporaryName(change: Change): string {
   return seen(change) === undefined ? change.container.name : `${change.container.name}${nextSuffix}`;
 }
 
-/** Stop the old one (if any) and put it aside. */
+/**
+ * Stop the old one (if any) and put it aside. One that an interrupted run left there and that was never known to serve
+ * is removed instead, so that the way back leads to the one set aside before it.
+ */
 export function stopOld(
   plan: PlanBuilder,
   change: Change,
@@ -143,20 +147,23 @@ export function stopOld(
   away?: Away,
 ): StepId[] {
   if (seen(change) === undefined || change.verdict.kind === 'start') return [];
-  const { name } = change.container;
+  const { name, rollout } = change.container;
+  const previous = `${name}${previousSuffix}`;
+  const unproven = asideIsBetter(change);
+  const aside = unproven ? undefined : previous;
+  // A way back from here must not find an older one under that name.
+  const cleared = setAside(change) === undefined || unproven ? [] : remove(plan, change, needs, previous);
   const cost = isServing(change) ? { impact, away } : { impact: 'none' as const };
-  return [
-    plan.add(
-      { ...base(change, needs, 'makes room for its successor'), ...cost },
-      {
-        kind: 'stop',
-        container: name,
-        graceSeconds: change.container.rollout.stop_grace,
-        aside: `${name}${previousSuffix}`,
-      },
-      name,
-    ),
-  ];
+  const stop = plan.add(
+    { ...base(change, [...needs, ...cleared], 'makes room for its successor'), ...cost },
+    { kind: 'stop', container: name, graceSeconds: rollout.stop_grace, aside },
+    name,
+  );
+  return unproven ? [stop, ...remove(plan, change, [stop], name)] : [stop];
+}
+
+function remove(plan: PlanBuilder, change: Change, needs: readonly StepId[], container: string): StepId[] {
+  return [plan.add(base(change, needs, 'left over from an interrupted run'), { kind: 'remove', container }, container)];
 }
 
 /** Start the new one and wait until it is healthy; the last id stands for "this replica serves". */
@@ -170,18 +177,23 @@ export function startNew(plan: PlanBuilder, change: Change, needs: readonly Step
     { kind: 'start', container: container.name, from },
     subject(change),
   );
-  const healthy = plan.add(
-    base(change, [start], 'must serve before anything that follows'),
+  return [start, awaitHealthy(plan, change, [start], marker)];
+}
+
+export function awaitHealthy(plan: PlanBuilder, change: Change, needs: readonly StepId[], marker?: Marker): StepId {
+  const { rollout, spec, name } = change.container;
+  return plan.add(
+    base(change, needs, 'must serve before anything that follows'),
     {
       kind: 'healthy',
-      container: container.name,
-      healthcheck: container.spec.healthcheck,
-      deadlineSeconds: container.rollout.health_deadline,
+      container: name,
+      healthcheck: spec.healthcheck,
+      deadlineSeconds: rollout.health_deadline,
+      patienceSeconds: rollout.health_patience,
       marker,
     },
-    subject(change),
+    name,
   );
-  return [start, healthy];
 }
 
 /** Removes what a replacement (this one, or an interrupted earlier one) left beside the container. */

@@ -1,8 +1,10 @@
 import type { EvaluatedGate } from '../desired/gate.ts';
 import type { DesiredOneShot, SharedKeysWish } from '../desired/model.ts';
-import type { HostName } from '../model/node.ts';
+import { type HostName, label } from '../model/node.ts';
 import { passGates } from './gates.ts';
+import { record } from './generations.ts';
 import {
+  awaitHealthy,
   type Balancers,
   type Change,
   drain,
@@ -14,11 +16,13 @@ import {
   stopOld,
   temporaryName,
   undrain,
+  undrainLeft,
   type Waits,
   writeFiles,
 } from './replace.ts';
 import { type RolloutLimits, type RolloutSize, rolloutSize } from './rollout-limits.ts';
 import type { Marker, PlanBuilder, StepId } from './steps.ts';
+import { wayBackAlone, wayBackTogether } from './ways-back.ts';
 
 /** What a strategy gets: the changes of one container on all its hosts, in inventory order. */
 export interface RolloutInput {
@@ -34,6 +38,12 @@ export interface RolloutInput {
   /** The whole service is selected, so its load balancer entries are there. */
   readonly whole: boolean;
   readonly limits: RolloutLimits;
+  /** Replicas that an interrupted run replaced and that are not known to serve yet. */
+  readonly unconfirmed: readonly Change[];
+  /** Replicas that are as wanted. */
+  readonly settled: readonly Change[];
+  /** Why nothing of this service goes back to an older image, if so. */
+  readonly noReturn?: string | undefined;
   readonly keys?: { readonly wish: SharedKeysWish; readonly running: readonly HostName[] } | undefined;
 }
 
@@ -88,7 +98,7 @@ function betweenBatches(plan: PlanBuilder, input: RolloutInput, needs: readonly 
 
 function replaceOne(
   plan: PlanBuilder,
-  { site, balancers, whole }: Pick<RolloutInput, 'site' | 'balancers' | 'whole'>,
+  { site, balancers, whole, noReturn }: Pick<RolloutInput, 'site' | 'balancers' | 'whole' | 'noReturn'>,
   change: Change,
   waits: Waits,
   preparedAlready?: readonly StepId[],
@@ -102,7 +112,22 @@ function replaceOne(
   const known = whole || isServing(change) ? balancers : [];
   const [serving = ''] = [...undrain(plan, change, known, healthy), ...healthy];
   const removed = removeOld(plan, change, [serving]);
+  record(plan, change, [serving], served);
+  wayBackAlone(plan, { balancers, noReturn }, change, [...stopped, ...started]);
   return { serving, all: [serving, ...removed] };
+}
+
+const served = 'it serves';
+
+/** Goes on where a run was interrupted after it had started a new container: does that one serve? */
+export function confirm(plan: PlanBuilder, input: RolloutInput, change: Change): StepId[] {
+  const written = writeFiles(plan, change, input.needs, 'changed on the node');
+  const healthy = awaitHealthy(plan, change, [...input.needs, ...written]);
+  const [serving = healthy] = undrainLeft(plan, change, input.balancers, [healthy]);
+  const removed = removeOld(plan, change, [serving]);
+  record(plan, change, [serving], served);
+  wayBackAlone(plan, input, change, [healthy]);
+  return [serving, ...removed];
 }
 
 /**
@@ -110,15 +135,23 @@ function replaceOne(
  * the last one is gone the new ones start.
  */
 export function together(plan: PlanBuilder, input: RolloutInput): StepId[] {
-  const prepared = input.changes.flatMap((change) => prepare(plan, input.site, change, input.needs).ids);
+  const { changes, unconfirmed } = input;
+  const prepared = changes.flatMap((change) => prepare(plan, input.site, change, input.needs).ids);
   const ready = prepared.length > 0 ? prepared : input.needs;
-  const away = { count: input.changes.filter(isServing).length, of: input.groupHosts.length };
-  const stopped = input.changes.flatMap((change) => stopOld(plan, change, ready, 'service', away));
-  return input.changes.flatMap((change) => {
-    const started = startNew(plan, change, [...ready, ...stopped]);
-    const serving = started.slice(-1);
-    return [...serving, ...removeOld(plan, change, serving)];
+  const away = { count: changes.filter(isServing).length, of: input.groupHosts.length };
+  const stopped = changes.flatMap((change) => stopOld(plan, change, ready, 'service', away));
+  const started = changes.map((change) => startNew(plan, change, [...ready, ...stopped]));
+  const awaited = unconfirmed.map((change) => {
+    const written = writeFiles(plan, change, input.needs, 'changed on the node');
+    return awaitHealthy(plan, change, [...input.needs, ...written]);
   });
+  // Until the last one serves, all may have to go back.
+  const serving = [...started.flatMap((ids) => ids.slice(-1)), ...awaited];
+  const all = [...changes, ...unconfirmed];
+  const removed = all.flatMap((change) => removeOld(plan, change, serving));
+  for (const change of all) record(plan, change, serving, served);
+  wayBackTogether(plan, input, all, input.settled, [...stopped, ...started.flat(), ...awaited]);
+  return [...serving, ...removed];
 }
 
 /**
@@ -252,11 +285,12 @@ function lastingForm(change: Change): Change {
   const { name } = change.container;
   const stand = {
     name,
-    id: '',
+    // Not known yet, and not that of any marker.
+    id: 'forming',
     image: '',
     state: 'running',
     health: 'none',
-    labels: {},
+    labels: { [label.imageDigest]: change.image.digest, [label.configHash]: change.files.configHash },
     created: 0,
     status: '',
   } as const;

@@ -69,6 +69,13 @@ const rollout = z.strictObject({
   /** Seconds a drained replica gets to end its sessions before it is stopped. */
   drain_time: seconds.default(30),
   /** Seconds without any progress after which a starting container is given up. */
+  /**
+   * Seconds without any progress after which a starting container is given up. Progress is a restart, a line in its
+   * log unlike all before (numbers left out), or another answer of its health check. A service that does long work
+   * silently while it starts (a state transfer) needs more.
+   */
+  health_patience: seconds.default(30),
+  /** Seconds after which it is given up whatever it does. */
   health_deadline: seconds.default(180),
   /** Seconds the engine waits between the stop signal and SIGKILL. */
   stop_grace: seconds.default(60),
@@ -132,6 +139,11 @@ const oneShot = z.strictObject({
   on: z.array(z.enum(['deploy', 'upgrade'])).default(['deploy', 'upgrade']),
   /** Run again when the image differs from the one it last ran with. */
   per_image: z.boolean().default(true),
+  /**
+   * False when the version before cannot run on what this leaves behind: once it has run, nothing of the service goes
+   * back to an older image. What runs after every replacement is no obstacle to their own ways back.
+   */
+  way_back: z.boolean().default(true),
 });
 
 const phase = z.union([

@@ -80,6 +80,7 @@ export async function inspectContainer(engine: Engine, name: ContainerName): Pro
         exitCode: found.State.ExitCode,
         restartCount: found.RestartCount,
         startedAt: found.State.StartedAt,
+        check: shellCheck(found.Config.Healthcheck?.Test),
       }
     );
   });
@@ -96,6 +97,10 @@ export async function settingsDiffering(
     const image = await unless([404], docker.getImage(found.Image).inspect());
     return settingsDifferences(createBody(spec, {}), spec.image.digest, found, image);
   });
+}
+
+function shellCheck(test: readonly string[] | undefined): string | undefined {
+  return test?.[0] === 'CMD-SHELL' ? test[1] : undefined;
 }
 
 /** Clears the name for a new container: what never ran, or ended and is ours, goes; anything else is an error. */

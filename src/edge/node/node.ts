@@ -9,6 +9,7 @@ import type { SshCounters, SshOptions, SshTarget } from '../ssh/target.ts';
 import { getFiles, putFiles } from './archive.ts';
 import * as containers from './containers.ts';
 import { dropMarkers, sendFiles, sendMarker } from './files.ts';
+import * as generations from './generations.ts';
 import { pullImage, type RegistryAuth } from './images.ts';
 import { type Look, lookScript, parseLook } from './look.ts';
 import { readTexts } from './read.ts';
@@ -120,6 +121,10 @@ function nodePort(parts: Parts, options: NodeOptions): OpenNode {
     readDetails: (paths) => readTexts(host, run, paths),
     writeMarker: (key, value) => sendMarker(host, root, run, key, value),
     removeMarkers: (keys) => dropMarkers(host, root, run, keys),
+    recordGeneration: (directory, generation) => generations.recordGeneration(host, root, run, directory, generation),
+    restoreGeneration: (name, directory) => generations.restoreGeneration(host, root, run, name, directory),
+    readGeneration: (name, directory, which) => generations.readGeneration(host, root, run, name, directory, which),
+    removeGenerations: (names) => generations.removeGenerations(host, root, run, names),
     removeVolumes: (names) => containers.removeVolumes(engine, names),
     create: (name, spec, labels) => containers.createContainer(engine, name, spec, labels),
     start: (name) => containers.startContainer(engine, name),

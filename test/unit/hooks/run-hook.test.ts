@@ -122,8 +122,10 @@ describe('hooks around a run', () => {
   const plan: Plan = {
     verb: 'upgrade',
     site: 'here',
+    causes: [],
     drift: [],
     diffs: [],
+    waysBack: [],
     steps: ['localhost', 'ctl1', 'ctl2'].map((host) => ({
       id: host,
       service: 'magnum',

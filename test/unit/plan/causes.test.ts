@@ -114,7 +114,9 @@ describe('causes of a change', { timeout: 30_000 }, () => {
   });
 
   it('name a password, never its value', () => {
-    const [found] = [changes({}, { passwords: (name) => (name === 'heat_database_password' ? 'another-value' : undefined) })];
+    const [found] = [
+      changes({}, { passwords: (name) => (name === 'heat_database_password' ? 'another-value' : undefined) }),
+    ];
     const text = causesText(planCauses(found)).join('\n');
     expect(text).toMatch(/^heat_database_password \(passwords\.yml:\d+\) → heat_api, heat_api_cfn, heat_engine on /);
     const all = text + JSON.stringify([planCauses(found), found.map(({ recorded }) => recorded)]);

@@ -3,7 +3,7 @@ import { planFor, type Survey } from '../../../src/cli/survey.ts';
 import type { ImagelessSpec } from '../../../src/core/desired/model.ts';
 import { label } from '../../../src/core/model/node.ts';
 import { isSecret } from '../../../src/core/model/secret.ts';
-import { detailsOf, generationPath, parseGeneration, wantedDetails } from '../../../src/core/plan/details.ts';
+import { detailsOf, generationPath, wantedDetails } from '../../../src/core/plan/details.ts';
 import type { DiffMode } from '../../../src/core/plan/file-diff.ts';
 import type { Plan } from '../../../src/core/plan/steps.ts';
 import { planJson, planText } from '../../../src/report/plan-text.ts';
@@ -203,6 +203,7 @@ describe('a plan with details', () => {
       'remove',
       'reload',
       'galera-check',
+      'record',
     ];
     for (const one of plan.steps) {
       const container = 'container' in one ? one.container.replace(/__.*/, '') : '';
@@ -253,11 +254,10 @@ describe('settings of a container', () => {
   });
 
   it('are not named when the record is another container’s, or cannot be read', () => {
-    const good = { format: 1, container: 'web', image: {}, spec: { name: 'web' } };
-    expect(parseGeneration(JSON.stringify(good))).toMatchObject({
-      container: 'web',
-      spec: { volumes: [], privileged: false },
-    });
+    const spec = { name: 'web', environment: {}, volumes: [], privileged: false, capAdd: [], dimensions: {} };
+    const image = { repository: 'r/web', tag: 'a', digest: 'sha256:1' };
+    const hashes = { specHash: 'a', configHash: 'b', run: 'r', previous: null };
+    const good = { format: 1, container: 'web', service: 'web', image, ...hashes, spec: { ...spec, restart: 'no' } };
     const wanted = { files: [], generations: ['web'] };
     const read = (text: string) => detailsOf(wanted, new Map([[generationPath('web'), text]])).generations.size;
     expect(read(JSON.stringify(good))).toBe(1);

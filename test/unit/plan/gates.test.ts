@@ -146,7 +146,7 @@ describe('a plan with gates', () => {
       expect(precedes(plan, gate, step(plan, 'drain', 'magnum_api', next))).toBe(true);
     }
     expect(precedes(plan, steps(plan, 'undrain', 'magnum_api'), gates[2] ?? [])).toBe(true);
-    expect(planText(plan)).toContain('  node1: gate: api answers (must pass before the next batch)');
+    expect(planText(plan)).toContain('  gate: api answers on node1: must pass before the next batch');
   });
 
   it('lets nothing that requires the service begin before they pass', () => {

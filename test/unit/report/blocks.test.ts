@@ -9,7 +9,7 @@ function replaced(host: string, before: readonly string[], more: Partial<Step> =
     [{ kind: 'create', container: 'api', as: 'api__next', spec, labels: {} }, 'image v1 → v2'],
     [{ kind: 'stop', container: 'api', graceSeconds: 1, aside: 'api__previous' }, 'makes room'],
     [{ kind: 'start', container: 'api', from: 'api__next' }, 'image v1 → v2'],
-    [{ kind: 'healthy', container: 'api', deadlineSeconds: 1 }, 'must serve'],
+    [{ kind: 'healthy', container: 'api', deadlineSeconds: 1, patienceSeconds: 1 }, 'must serve'],
     [{ kind: 'remove', container: 'api__previous' }, 'its successor serves'],
   ];
   return actions.map(([action, reason], i) => {

@@ -12,7 +12,7 @@ function stepOf(action: StepAction, more: Partial<Step> = {}): Step {
 }
 
 function planOf(...steps: Step[]): Plan {
-  return { verb: 'deploy', site: 's', steps, notices: [], drift: [], diffs: [] };
+  return { verb: 'deploy', site: 's', steps, notices: [], causes: [], drift: [], diffs: [], waysBack: [] };
 }
 
 const file = (name: string) => ({ path: `/etc/kolla/web/${name}`, content: 'top-secret', mode: '0660' });

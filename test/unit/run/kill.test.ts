@@ -94,7 +94,7 @@ const killings: readonly [string, Killing][] = [
   ],
 ];
 
-it.each(killings)('the same command finishes %s', { timeout: 30_000 }, async (_, killing) => {
+it.each(killings)('the same command finishes %s', { timeout: 60_000 }, async (_, killing) => {
   const { points, problems } = await killEverywhere(killing);
   expect(points).toBeGreaterThan(5);
   expect(problems).toEqual([]);

@@ -41,7 +41,7 @@ async function planned(runbook: ResolvedRunbook, site: SimulatedSite, built: rea
     digests: new Map(held.map((name) => [name, digestOf(name)])),
     hooks: new Map(),
     hookTimeout: 1,
-    limits: {},
+    options: { tags: [], skipTags: [], rollout: {} },
   } as unknown as Survey;
   const stages: PlannedStage[] = [];
   const targets = new Map(
