@@ -8,11 +8,11 @@ export const versionsPerSecond = 50;
 const steps = [4, 6, 8, 10, 12, 15, 18, 22, 26, 32, 40, 50];
 const stepMs = 20_000;
 /** Slower than this is a queue that grows, not an answer that takes its time. */
-const boundMs = 3_000;
+const boundMs = 5_000;
 
 /**
  * The highest of the rates tried (authenticated requests a second, beside the version pages) at which nothing failed
- * and no request took longer than three seconds. Nothing else is done meanwhile. Prints every step.
+ * and no request took longer than five seconds. Nothing else is done meanwhile. Prints every step.
  */
 export async function measureCapacity(kinds: Kinds, print: (line: string) => void): Promise<number> {
   let borne = 0;
