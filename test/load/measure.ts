@@ -1,3 +1,5 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { sleep } from '../lab/command.ts';
 import type { Lab } from '../lab/raise.ts';
 import { versionsPerSecond } from './capacity.ts';
@@ -50,19 +52,21 @@ export async function measure(
   const count = (authenticated: boolean): number =>
     runs.flat().filter((s) => s.kind.authenticated === authenticated).length;
   print(`\n${scenario.title}`);
-  await deploy(product, lab, scenario.rest);
+  const unloaded = (args: readonly string[]): Promise<unknown> => deploy(product, lab, args);
+  await scenario.rest(lab, unloaded);
   try {
     while (runs.length < enough.runs || count(true) < enough.authenticated || count(false) < enough.versions) {
-      if (scenario.before) await deploy(product, lab, scenario.before);
+      await scenario.before?.(lab, unloaded);
       if (scenario.before || runs.length === 0) await sleep(settleMs);
-      const { samples, took } = await underLoad(setting, product, scenario.change(runs.length));
+      const { samples, ran } = await underLoad(setting, product, scenario.change(runs.length));
       runs.push(samples);
-      seconds.push(took);
-      print(`  run ${String(runs.length).padStart(2)}: ${brief(took, samples)}`);
+      seconds.push(ran.seconds);
+      keepOutput(lab, `${ran.command.split(' ').slice(1, 4).join('-')}-${runs.length}`, ran.stdout + ran.stderr);
+      print(`  run ${String(runs.length).padStart(2)}: ${brief(ran.seconds, samples)}`);
       for (const line of failures(samples).slice(0, 8)) print(`      ${line}`);
     }
   } finally {
-    await deploy(product, lab, scenario.rest);
+    await scenario.rest(lab, unloaded);
   }
   return summary(setting, runs, seconds);
 }
@@ -76,10 +80,17 @@ async function underLoad(setting: Setting, product: Product, args: readonly stri
     await sleep(marginMs);
     const ran = await deploy(product, setting.lab, args);
     await sleep(marginMs);
-    return { samples: await load.stop(), took: ran.seconds };
+    return { samples: await load.stop(), ran };
   } finally {
     await load.stop();
   }
+}
+
+/** What the command printed, with the time of each step: for whoever wants to know where a gap comes from. */
+function keepOutput(lab: Lab, name: string, text: string): void {
+  const folder = join(lab.files.folder, 'load');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, `${name}.log`), text);
 }
 
 function brief(took: number, samples: readonly Sample[]): string {

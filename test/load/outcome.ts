@@ -59,7 +59,7 @@ export function failures(samples: readonly Sample[]): readonly string[] {
   const counts = new Map<string, number>();
   for (const { kind, keptAlive, failure } of samples) {
     if (failure === undefined) continue;
-    const text = `${kind.name} (${keptAlive ? 'kept connection' : 'new connection'}): ${failure}`;
+    const text = `${kind.name} (${keptAlive ? 'kept connection' : 'new connection'}): ${failure.replaceAll(/\s+/g, ' ')}`;
     counts.set(text, (counts.get(text) ?? 0) + 1);
   }
   return [...counts].sort(([, a], [, b]) => b - a).map(([text, count]) => `${count} × ${text}`);
