@@ -1,10 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { LabError } from '../lab/command.ts';
-import { password } from '../lab/job/deploy-command.ts';
-import { magnumSchema } from '../lab/job/evidence.ts';
+import { undoMagnumMigration, wantsOldMagnum } from '../lab/job/magnum-release.ts';
 import { newMagnum, oldMagnum } from '../lab/job/main-job.ts';
-import { nodeExec } from '../lab/nodes.ts';
 import type { Lab } from '../lab/raise.ts';
 
 /** Runs the product with these arguments; it must succeed. */
@@ -35,27 +30,10 @@ function toggled(title: string, service: string, variable: string): Scenario {
 
 const magnum = ['upgrade', '--tags', 'magnum', '--skip-tags', 'common', '--yes'];
 
-/** What the migration to the new release adds, as it is in its schema. */
-const migrated = { to: 'c0f832afc4fd', from: '7da8489d6a68' };
-const undoMigration = `ALTER TABLE magnum.cluster_template DROP COLUMN driver; UPDATE magnum.alembic_version SET version_num='${migrated.from}'`;
-
-/**
- * Magnum at its old release with the old schema, so that the next upgrade is a whole one. The old release has no way
- * back of its own: its migration program does not know the new schema.
- */
+/** Magnum at its old release with the old schema, so that the next upgrade is a whole one. */
 async function backToOldMagnum(lab: Lab, deploy: RunDeploy): Promise<void> {
-  if ((await magnumSchema(lab)) === migrated.to) {
-    const client = `docker exec -i mariadb sh -c 'MYSQL_PWD="$(cat)" mariadb -h 172.31.77.11 -u root -e "${undoMigration}"'`;
-    const undone = await nodeExec('node1', client, { input: password(lab, 'database_password') });
-    if (undone.code !== 0) throw new LabError(`cannot undo the migration of Magnum: ${undone.stderr.trim()}`);
-  }
+  await undoMagnumMigration(lab);
   await deploy([...magnum, '-e', `magnum_tag=${oldMagnum}`]);
-}
-
-/** The release the lab's own globals.yml asks for. */
-function wantsOldMagnum(lab: Lab): boolean {
-  const globals = readFileSync(join(lab.files.config, 'globals.yml'), 'utf8');
-  return !globals.includes(`magnum_tag: ${newMagnum}`);
 }
 
 export const scenarios = {

@@ -1,7 +1,8 @@
 import { LabError, lastLines } from '../command.ts';
 import { type Lab, raiseLab } from '../raise.ts';
 import type { LabReport } from '../report.ts';
-import { deploy, type Ran } from './deploy-command.ts';
+import { allContainers, deploy, type Ran } from './deploy-command.ts';
+import { undoMagnumMigration, wantsOldMagnum } from './magnum-release.ts';
 import { newMagnum, oldMagnum } from './main-job.ts';
 
 /**
@@ -15,7 +16,12 @@ export async function deployedLab(report: LabReport): Promise<Lab> {
     await must(lab, 'build', '--push');
     for (const tag of [oldMagnum, newMagnum]) await must(lab, 'build', 'magnum', '--push', '-e', `magnum_tag=${tag}`);
     const planned = await deploy(lab, ['plan', 'deploy']);
-    if (planned.code === 2) await must(lab, 'deploy', '--yes');
+    if (planned.code === 2) {
+      // The new release can be left by whatever was interrupted before.
+      const isThere = (await allContainers()).has('node1/magnum_api');
+      if (isThere && wantsOldMagnum(lab)) await undoMagnumMigration(lab);
+      await must(lab, 'deploy', '--yes');
+    }
     note(planned.code === 0 ? 'all there' : 'deployed');
   });
   return lab;
