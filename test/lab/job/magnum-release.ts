@@ -9,7 +9,7 @@ import { newMagnum } from './main-job.ts';
 
 /** What the migration to the new release adds, as it is in its schema. */
 const schema = { old: '7da8489d6a68', new: 'c0f832afc4fd' } as const;
-const undo = `ALTER TABLE magnum.cluster_template DROP COLUMN driver; UPDATE magnum.alembic_version SET version_num='${schema.old}'`;
+const undo = `ALTER TABLE magnum.cluster_template DROP COLUMN IF EXISTS driver; UPDATE magnum.alembic_version SET version_num=\\"${schema.old}\\"`;
 
 /**
  * Takes back what the migration to the new release added, so that the old one can be deployed again and the next
