@@ -2,8 +2,8 @@ import type { StepOf } from '../core/plan/steps.ts';
 import type { NodePort } from './ports.ts';
 import type { StepContext } from './step-context.ts';
 
-/** Long requests get this long; after that the graceful stop of the service itself has to do. */
-const drainPatienceMs = 30_000;
+/** As long as the load balancer itself waits for a server (`haproxy_server_timeout`): by then every session has ended. */
+const drainPatienceMs = 60_000;
 const pollMs = 250;
 
 /** Takes the servers out of every load balancer and waits until their sessions have ended. */
