@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { deploy } from './job/deploy-command.ts';
 import { deployedLab } from './job/deployed.ts';
+import { newMagnum, oldMagnum } from './job/main-job.ts';
 import { nodeExec } from './nodes.ts';
 import type { Lab } from './raise.ts';
 import { type EngineCall, putSocketsBack, recordEngineCalls } from './recorder.ts';
@@ -10,8 +11,8 @@ import { NODES } from './settings.ts';
 /** A difference in each, so that what leads to a plan full of steps is gone through. */
 const another = ['-e', 'database_connection_recycle_time=12'];
 const commands: readonly (readonly string[])[] = [
-  ['plan', 'upgrade', ...another, '-e', 'magnum_tag=2025.1-debian-trixie'],
-  ['plan', 'upgrade', '--tags', 'magnum', '-e', 'magnum_tag=zed-debian-bookworm'],
+  ['plan', 'upgrade', ...another, '-e', `magnum_tag=${oldMagnum}`],
+  ['plan', 'upgrade', ...another, '-e', `magnum_tag=${newMagnum}`],
   ['plan', 'deploy', ...another],
   ['plan', 'reconfigure', ...another],
   ['plan', 'reconfigure', '--tags', 'loadbalancer', '-e', 'haproxy_client_timeout=3m'],

@@ -31,7 +31,7 @@ export interface Sample {
 /** How long a client waits for the whole answer. */
 const patienceMs = 30_000;
 /** Shorter than the load balancer's own 10 s, so that no client sends into a connection just being closed for its age. */
-const idleMs = 6_000;
+const idleMs = 4_000;
 
 /** One client: with a connection it keeps, or with a new one for each request. Repeats nothing. */
 export class LoadClient {
