@@ -1,5 +1,5 @@
 import { password } from '../lab/job/deploy-command.ts';
-import { makeTemplate } from '../lab/job/evidence.ts';
+import { loadCluster } from '../lab/job/load-cluster.ts';
 import type { Lab } from '../lab/raise.ts';
 import type { RequestKind } from './request.ts';
 
@@ -19,8 +19,7 @@ const tokenAgeMs = 20_000;
  * @throws when Keystone does not log the administrator in
  */
 export async function loadKinds(lab: Lab): Promise<Kinds> {
-  // In an empty list there is no object whose version could be the wrong one.
-  await makeTemplate(lab);
+  const certificateUrl = await loadCluster(lab);
   const keystone = `http://${lab.vip}:5000`;
   const credentials = loginBody(password(lab, 'keystone_admin_password'));
   const first = await logIn(keystone, credentials);
@@ -61,6 +60,7 @@ export async function loadKinds(lab: Lab): Promise<Kinds> {
   };
   const stacks = list('heat', 'heat: list stacks', `http://${lab.vip}:8004/v1/${first.project}/stacks`);
   const templates = list('magnum', 'magnum: list templates', `http://${lab.vip}:9511/v1/clustertemplates`);
+  const certificate = list('magnum', "magnum: a cluster's CA", certificateUrl);
   const page = (service: RequestKind['service'], url: string): RequestKind => ({
     name: `${service}: versions`,
     service,
@@ -72,7 +72,7 @@ export async function loadKinds(lab: Lab): Promise<Kinds> {
   });
   return {
     // Logging in costs a whole password hash, and nobody does it as often as everything else.
-    authenticated: [issue, validate, stacks, templates, validate, stacks, templates],
+    authenticated: [issue, validate, stacks, templates, certificate, validate, stacks, certificate],
     versions: [
       page('keystone', `${keystone}/v3`),
       page('heat', `http://${lab.vip}:8004/`),
