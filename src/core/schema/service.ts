@@ -66,8 +66,11 @@ const rollout = z.strictObject({
   batch: z.number().int().positive().default(1),
   /** Order of the hosts that serve: that of the inventory group, or the last one first. */
   order: z.enum(['inventory', 'reverse']).default('inventory'),
-  /** Seconds a drained replica gets to end its sessions before it is stopped. */
-  drain_time: seconds.default(30),
+  /**
+   * Seconds a drained replica gets to end its sessions before it is stopped. The default is as long as the load balancer
+   * itself waits for a server (`haproxy_server_timeout`): by then every session has ended.
+   */
+  drain_time: seconds.default(60),
   /** Seconds without any progress after which a starting container is given up. */
   /**
    * Seconds without any progress after which a starting container is given up. Progress is a restart, a line in its
