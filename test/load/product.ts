@@ -34,9 +34,12 @@ export const breaks = {
       'drain: async () => "broken on purpose",',
     );
   },
-  /** Conductors of two releases side by side: one node after the other instead of all together. */
+  /** New APIs beside conductors of the old release, and conductors of two releases side by side. */
   order: (root: string) => {
-    edit([join(root, 'services', 'magnum', 'service.yml')], 'strategy: together', 'strategy: rolling');
+    const definition = [join(root, 'services', 'magnum', 'service.yml')];
+    const [conductor, api] = ['replace: [magnum_conductor]', 'replace: [magnum_api]'];
+    edit(definition, `${conductor}\n  - ${api}`, `${api}\n  - ${conductor}`);
+    edit(definition, 'strategy: together', 'strategy: rolling');
   },
 } as const;
 
