@@ -185,7 +185,8 @@ function hold(connection: SshConnection, session: SshSession, lines: Lines, leas
   };
 }
 
-function lockLost(host: string): DeployError {
+/** What is thrown when a run that lost its lock is about to change a node. */
+export function lockLost(host: string): DeployError {
   return new DeployError(
     [
       error('lock-lost', 'the lock was lost: this process or the network stood still for too long', {

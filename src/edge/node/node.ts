@@ -1,15 +1,26 @@
+import type { LockHolder, LockTaken } from '../../core/model/lock.ts';
 import type { ObservedNode } from '../../core/model/node.ts';
 import type { NodePort } from '../../run/ports.ts';
 import { Engine } from '../docker/client.ts';
 import { connectSsh } from '../ssh/connect.ts';
-import type { SshConnection, SshExecResult } from '../ssh/connection.ts';
+import type { SshConnection } from '../ssh/connection.ts';
 import { mergeErrors, nodeError } from '../ssh/failures.ts';
 import { quote } from '../ssh/quote.ts';
 import type { SshCounters, SshOptions, SshTarget } from '../ssh/target.ts';
 import { getFiles, putFiles } from './archive.ts';
 import * as containers from './containers.ts';
-import { dropMarkers, sendFiles, sendMarker } from './files.ts';
+import { dropMarkers, type RunOnNode, sendFiles, sendMarker } from './files.ts';
 import { pullImage, type RegistryAuth } from './images.ts';
+import {
+  breakLock,
+  fenced,
+  fencedOff,
+  type LockAnswer,
+  type LockOptions,
+  lockLost,
+  lockState,
+  takeLock,
+} from './lock.ts';
 import { type Look, lookScript, parseLook } from './look.ts';
 
 export interface NodeOptions extends SshOptions {
@@ -24,23 +35,30 @@ export interface NodeOptions extends SshOptions {
   readonly engineTimeoutMs?: number | undefined;
   /** Limit of one command on the node. Default 120 000. */
   readonly commandTimeoutMs?: number | undefined;
+  readonly lock?: Omit<LockOptions, 'prefix'> | undefined;
 }
 
 export interface NodeCounters extends SshCounters {
   readonly engineCalls: number;
 }
 
-/** A node over a connection; the connection is there for what NodePort does not cover, such as the lock's session. */
+/** A node over a connection. */
 export interface OpenNode extends NodePort {
   readonly counters: NodeCounters;
   readonly connection: SshConnection;
+  /** Takes the node's lock, or says who has it. From then on commands that change the node run only under it. */
+  lock(holder: LockHolder): Promise<LockAnswer>;
+  lockState(): Promise<LockTaken | undefined>;
+  /** Ends the session that holds the lock for this run; false when another one, or none, holds it. */
+  breakLock(run: string): Promise<boolean>;
 }
 
 interface Parts {
   readonly connection: SshConnection;
   readonly engine: Engine;
   readonly root: string;
-  readonly run: (argv: readonly string[], stdin: string | Uint8Array) => Promise<SshExecResult>;
+  readonly run: RunOnNode;
+  readonly lock: LockOptions;
 }
 
 /** Results of everything, or one error with the problems of all. */
@@ -107,6 +125,13 @@ function nodePort(parts: Parts, options: NodeOptions): OpenNode {
   const { connection, engine, root, run } = parts;
   const { host } = connection;
   const version = once(() => containers.engineVersion(engine));
+  let holding: string | undefined;
+  const change: RunOnNode = async (argv, stdin) => {
+    if (holding === undefined) return run(argv, stdin);
+    const result = await run(fenced(argv, holding, parts.lock.directory), stdin);
+    if (result.code === fencedOff) throw lockLost(host);
+    return result;
+  };
   return {
     host,
     connection,
@@ -115,9 +140,9 @@ function nodePort(parts: Parts, options: NodeOptions): OpenNode {
     },
     observe: (want = {}) => observe(parts, version, want),
     pull: (image, onProgress) => pullImage(engine, image, options.registryAuth, onProgress),
-    writeFiles: (files, remove) => sendFiles(host, root, run, files, remove),
-    writeMarker: (key, value) => sendMarker(host, root, run, key, value),
-    removeMarkers: (keys) => dropMarkers(host, root, run, keys),
+    writeFiles: (files, remove) => sendFiles(host, root, change, files, remove),
+    writeMarker: (key, value) => sendMarker(host, root, change, key, value),
+    removeMarkers: (keys) => dropMarkers(host, root, change, keys),
     removeVolumes: (names) => containers.removeVolumes(engine, names),
     create: (name, spec, labels) => containers.createContainer(engine, name, spec, labels),
     start: (name) => containers.startContainer(engine, name),
@@ -132,6 +157,13 @@ function nodePort(parts: Parts, options: NodeOptions): OpenNode {
     putFiles: (name, directory, files) => putFiles(engine, name, directory, files),
     getFiles: (name, directory) => getFiles(engine, name, directory),
     connect: (address, port) => connection.forwardTcp(address, port),
+    lock: async (holder) => {
+      const answer = await takeLock(connection, holder, parts.lock);
+      if (answer.taken) holding = holder.run;
+      return answer;
+    },
+    lockState: () => lockState(connection, parts.lock),
+    breakLock: (run) => breakLock(connection, run, parts.lock),
     close: async () => {
       engine.close();
       await connection.close();
@@ -149,6 +181,6 @@ export async function openNode(target: SshTarget, options: NodeOptions): Promise
   const engine = new Engine(connection, { socketPath: options.dockerSocket, timeoutMs: options.engineTimeoutMs });
   const prefix = options.become === true ? ['sudo', '-n', '--'] : [];
   const timeoutMs = options.commandTimeoutMs ?? 120_000;
-  const run: Parts['run'] = (argv, stdin) => connection.exec(quote([...prefix, ...argv]), { stdin, timeoutMs });
-  return nodePort({ connection, engine, root, run }, options);
+  const run: RunOnNode = (argv, stdin) => connection.exec(quote([...prefix, ...argv]), { stdin, timeoutMs });
+  return nodePort({ connection, engine, root, run, lock: { ...options.lock, prefix } }, options);
 }
