@@ -1,3 +1,4 @@
+import type { ExitCode } from '../core/model/diagnostic.ts';
 import { parseAmount } from '../core/plan/rollout-limits.ts';
 import type { ChangeOptions } from './options.ts';
 
@@ -6,6 +7,10 @@ export interface Invocation {
   readonly name: string;
   readonly args: readonly string[];
   readonly options: Readonly<Record<string, unknown>>;
+  /** The command line as it was given, after the program's name. */
+  readonly argv: readonly string[];
+  /** Runs another command line in this process. */
+  again(argv: readonly string[]): Promise<ExitCode>;
 }
 
 function list(value: unknown): string[] {
