@@ -57,12 +57,10 @@ export interface Journal {
  */
 export function parseJournal(text: string): Journal | undefined {
   const lines = text.split('\n').filter((line) => line.trim() !== '');
-  const entries = lines.flatMap((line) => {
-    const parsed = entry.safeParse(jsonOf(line));
-    return parsed.success ? [parsed.data] : [];
-  });
-  const [first, ...rest] = entries;
-  if (first?.event !== 'run' || entries.length < lines.length - 1) return undefined;
+  const parsed = lines.map((line) => entry.safeParse(jsonOf(line)));
+  if (parsed.slice(0, -1).some((one) => !one.success)) return undefined;
+  const [first, ...rest] = parsed.flatMap((one) => (one.success ? [one.data] : []));
+  if (first?.event !== 'run') return undefined;
   return { head: first, entries: rest, end: rest.find((one): one is JournalEnd => one.event === 'end') };
 }
 
