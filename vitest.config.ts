@@ -16,6 +16,8 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          // A limit for what hangs, not for what is slow: the processors may be shared with a whole lab.
+          testTimeout: 60_000,
           // No test changes what another one imports; loading everything anew for each file costs more than the tests.
           isolate: false,
           include: ['test/unit/**/*.test.ts', 'test/property/**/*.test.ts', 'test/golden/**/*.test.ts'],

@@ -1,25 +1,31 @@
 import { randomBytes } from 'node:crypto';
+import { resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DeployError, type ExitCode, error, exitCode } from '../core/model/diagnostic.ts';
+import type { DiffMode } from '../core/plan/file-diff.ts';
 import type { Plan } from '../core/plan/steps.ts';
+import { outcomeText } from '../report/outcome-text.ts';
 import { planJson, planText } from '../report/plan-text.ts';
 import { createProgress } from '../report/progress.ts';
+import type { RunResult } from '../run/run.ts';
 import { createClients } from './clients.ts';
 import type { ChangeOptions } from './options.ts';
 import type { Output } from './output.ts';
+import { amidHooks, type HookSettings, hooksPort } from './run-hooks.ts';
 import type { Survey } from './survey.ts';
 
 /** Steps at once on one host: starting services compete for its processors. */
 const stepsPerHost = 4;
 
-export function showPlan(plan: Plan, output: Output): void {
+export function showPlan(plan: Plan, output: Output, diff?: DiffMode): void {
   if (output.json) output.data(planJson(plan));
-  else output.line(planText(plan));
+  else output.line(planText(plan, diff));
 }
 
 /** Asks before the first change, unless told not to; without a terminal nothing is changed unasked. */
 export async function confirmed(options: ChangeOptions, question: string): Promise<boolean> {
+  if (options.confirm !== undefined) return options.confirm(question);
   if (options.yes) return true;
   if (!process.stdin.isTTY || !process.stdout.isTTY) {
     throw new DeployError(
@@ -35,9 +41,36 @@ export async function confirmed(options: ChangeOptions, question: string): Promi
   }
 }
 
-/** Carries a confirmed plan out and reports; the exit code says how it went. */
-export async function carryOut(plan: Plan, survey: Survey, options: ChangeOptions, output: Output): Promise<ExitCode> {
-  const { runPlan } = await import('../run/run.ts');
+/**
+ * Carries a confirmed plan out between the operator's hooks and reports; the exit code says how it went.
+ * `lookAgain` is called once all steps are done, and throws when they were not enough.
+ */
+export async function carryOut(
+  plan: Plan,
+  survey: Survey,
+  options: ChangeOptions,
+  output: Output,
+  lookAgain: () => Promise<void> = async () => undefined,
+): Promise<ExitCode> {
+  const runId = `${new Date().toISOString().replace(/[-:]/g, '').slice(0, 15)}-${randomBytes(3).toString('hex')}`;
+  const { hooks, hookTimeout: timeout } = survey;
+  const settings = { hooks, timeout, runId, configdir: resolve(options.configdir), tags: options.tags };
+  const interrupts = listenForInterrupts(output);
+  try {
+    return await amidHooks(plan, settings, output, async () => {
+      const result = await carryOutSteps(plan, survey, options, output, { settings, signal: interrupts.signal });
+      const failedSteps = result.failed.map(({ step }) => step.id);
+      const exit = interrupts.by() ?? exitOf(result);
+      if (exit === exitCode.ok) await lookAgain();
+      return { exit, failedSteps };
+    });
+  } finally {
+    interrupts.end();
+  }
+}
+
+/** The first SIGINT or SIGTERM lets running steps and hooks finish and begins nothing more; the second ends it all. */
+function listenForInterrupts(output: Output) {
   const stop = new AbortController();
   let interruptedBy: ExitCode | undefined;
   const onSignal = (signal: NodeJS.Signals) => {
@@ -47,30 +80,44 @@ export async function carryOut(plan: Plan, survey: Survey, options: ChangeOption
     output.note('finishing the running steps; once more stops at once');
   };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  return {
+    signal: stop.signal,
+    by: () => interruptedBy,
+    end: () => void process.off('SIGINT', onSignal).off('SIGTERM', onSignal),
+  };
+}
+
+async function carryOutSteps(
+  plan: Plan,
+  survey: Survey,
+  options: ChangeOptions,
+  output: Output,
+  { settings, signal }: { readonly settings: HookSettings; readonly signal: AbortSignal },
+): Promise<RunResult> {
+  const { runPlan } = await import('../run/run.ts');
   const progress = createProgress(output, () => performance.now());
-  try {
-    const result = await runPlan(
-      plan,
-      {
-        nodes: survey.nodes,
-        clients: createClients(),
-        clock: { now: () => performance.now(), sleep: (ms) => sleep(ms) },
-        randomBytes,
-      },
-      {
-        runId: `${new Date().toISOString().replace(/[-:]/g, '').slice(0, 15)}-${randomBytes(3).toString('hex')}`,
-        forks: options.forks,
-        perHost: stepsPerHost,
-        signal: stop.signal,
-        onEvent: progress.event,
-      },
-    );
-    progress.summary(result);
-    if (interruptedBy !== undefined) return interruptedBy;
-    return result.failed.length > 0 ? exitCode.failed : exitCode.ok;
-  } finally {
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
-  }
+  const result = await runPlan(
+    plan,
+    {
+      nodes: survey.nodes,
+      clients: createClients(),
+      clock: { now: () => performance.now(), sleep: (ms) => sleep(ms) },
+      hooks: hooksPort(plan, settings),
+      randomBytes,
+    },
+    { runId: settings.runId, forks: options.forks, perHost: stepsPerHost, signal, onEvent: progress.event },
+  );
+  progress.summary(result);
+  const outcome = outcomeText(plan, result);
+  if (outcome !== undefined && !output.json) output.line(outcome);
+  return result;
+}
+
+/** What could not be put back is worst; put back is only what nothing else failed beside. */
+function exitOf({ failed, reverted, notReverted }: RunResult): ExitCode {
+  if (notReverted.length > 0) return exitCode.notReverted;
+  if (failed.length === 0) return exitCode.ok;
+  return reverted.length === failed.length ? exitCode.reverted : exitCode.failed;
 }
 
 export function describeLeft(plan: Plan): DeployError {

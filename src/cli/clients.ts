@@ -52,6 +52,10 @@ export function createClients(): ClientsPort {
       const { countOthers, serverStates } = await import('../edge/haproxy/stats-socket.ts');
       return countOthers(await serverStates(statsSocket(balancer, container)), servers);
     },
+    checkGate: async (node, gate) => {
+      const { checkGate } = await import('../edge/gates/check.ts');
+      return checkGate(node, gate);
+    },
     ensureMessaging: async (node, wish) => {
       const { ensureUsers } = await import('../edge/rabbitmq/users.ts');
       const server = { address: wish.address, port: wish.port, user: wish.user, password: wish.password };

@@ -1,6 +1,9 @@
 import type { ExitCode } from '../core/model/diagnostic.ts';
+import type { DiffMode } from '../core/plan/file-diff.ts';
 import { parseAmount } from '../core/plan/rollout-limits.ts';
 import type { ChangeOptions } from './options.ts';
+import type { Output } from './output.ts';
+import type { VerbOptions } from './verbs.ts';
 
 /** What the command line was parsed into; each command reads what it declares. */
 export interface Invocation {
@@ -11,6 +14,8 @@ export interface Invocation {
   readonly argv: readonly string[];
   /** Runs another command line in this process. */
   again(argv: readonly string[]): Promise<ExitCode>;
+  /** The process's one sink; a command makes none of its own. */
+  readonly output: Output;
 }
 
 function list(value: unknown): string[] {
@@ -19,6 +24,10 @@ function list(value: unknown): string[] {
 
 function amount(value: unknown) {
   return typeof value === 'string' ? parseAmount(value) : undefined;
+}
+
+function diffMode(value: unknown): DiffMode | undefined {
+  return value === 'none' || value === 'changed' || value === 'all' ? value : undefined;
 }
 
 /** Options as commander gives them, with the types the commands work with. */
@@ -34,6 +43,14 @@ export function changeOptions(options: Readonly<Record<string, unknown>>): Chang
     skipTags: list(options.skipTags),
     limit: typeof options.limit === 'string' ? options.limit : undefined,
     rollout: { batch: amount(options.batch), maxUnavailable: amount(options.maxUnavailable) },
+    prune: options.prune === true,
+    diff: diffMode(options.diff),
     yes: options.yes === true || options.yesIReallyReallyMeanIt === true,
+    confirm: typeof options.confirm === 'function' ? (options.confirm as ChangeOptions['confirm']) : undefined,
   };
+}
+
+/** What only some verbs take. */
+export function verbOptions(options: Readonly<Record<string, unknown>>): VerbOptions {
+  return { keepVolumes: options.keepVolumes === true };
 }

@@ -1,11 +1,11 @@
 #!/usr/bin/env node
-import { main } from './program.ts';
+import { main, outputFor, report } from './program.ts';
+import { guardStreams } from './streams.ts';
 
-// A consumer that goes away (`| head`) ends the output, not the run.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (cause: NodeJS.ErrnoException) => {
-    if (cause.code !== 'EPIPE') throw cause;
-  });
-}
+const argv = process.argv.slice(2);
+const output = outputFor(argv);
+const finish = guardStreams(process.stdout, process.stderr);
+// Node's own way to report these would go past the redaction.
+process.on('uncaughtException', (cause) => process.exit(report(cause, argv, output)));
 
-process.exitCode = await main(process.argv.slice(2));
+process.exitCode = finish(await main(argv, output));

@@ -1,3 +1,4 @@
+import type { DiffMode } from '../core/plan/file-diff.ts';
 import type { RolloutLimits } from '../core/plan/rollout-limits.ts';
 
 /** What every command that looks at a site takes, as commander parsed it. */
@@ -15,8 +16,13 @@ export interface SelectionOptions extends SiteOptions {
   readonly skipTags: readonly string[];
   readonly limit: string | undefined;
   readonly rollout: RolloutLimits;
+  /** Look for what is no longer wanted on every host of the inventory, and remove it. */
+  readonly prune?: boolean | undefined;
+  readonly diff?: DiffMode | undefined;
 }
 
 export interface ChangeOptions extends SelectionOptions {
   readonly yes: boolean;
+  /** Asked instead of the terminal when a command is part of something larger. Does not return when refused. */
+  readonly confirm?: ((question: string) => Promise<boolean>) | undefined;
 }

@@ -1,11 +1,12 @@
-import { readFileSync } from 'node:fs';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { DeployError, type ExitCode, error, exitCode, formatDiagnostic } from '../core/model/diagnostic.ts';
-import { parseAmount } from '../core/plan/rollout-limits.ts';
+import { Command, CommanderError } from 'commander';
+import { DeployError, type ExitCode, error, exitCode } from '../core/model/diagnostic.ts';
 import { VariableError } from '../core/site/variable-error.ts';
-import { condense } from '../report/diagnostics.ts';
-import { type CommandEntry, commands } from './commands/registry.ts';
+import { allCommands as commands } from './commands/all.ts';
+import type { CommandEntry } from './commands/registry.ts';
+import { optionSets } from './option-sets.ts';
+import { createOutput, type Output } from './output.ts';
 import { unknownCommand, usageError } from './usage-errors.ts';
+import { toolVersion } from './version.ts';
 
 const exitCodes = `
 Exit codes:
@@ -13,101 +14,36 @@ Exit codes:
   3 bad input                 4 a node is not usable      5 locked by another run
   6 reverted                  7 could not be reverted     130, 143 interrupted`;
 
-function commaList(value: string, previous: readonly string[]): string[] {
-  return [...previous, ...value.split(',').filter((part) => part !== '')];
-}
+const hooksHelp = `
+Hooks, run on this host: executables in <configdir>/hooks/ named pre-run, post-run, pre-service, post-service, on-failure,
+or in directories <name>.d/. In their environment: DEPLOY_HOOK, DEPLOY_RUN, DEPLOY_VERB, DEPLOY_SITE, DEPLOY_CONFIGDIR,
+DEPLOY_TAGS, DEPLOY_HOSTS (comma lists); of a service's hooks DEPLOY_SERVICE; of post-run and on-failure DEPLOY_OUTCOME
+(ok, failed, reverted, interrupted), DEPLOY_EXIT, DEPLOY_FAILED_STEPS.
+`;
 
-function collect(value: string, previous: readonly string[]): string[] {
-  return [...previous, value];
-}
-
-function positiveInteger(value: string): number {
-  const number = Number(value);
-  if (!Number.isInteger(number) || number < 1) throw new InvalidArgumentError('a whole number from 1 on');
-  return number;
-}
-
-function amount(value: string): string {
-  if (parseAmount(value) === undefined) throw new InvalidArgumentError('a whole number from 1 on, or a share: 25%');
-  return value;
-}
-
-const optionSets: Readonly<Record<CommandEntry['takes'][number], () => Option[]>> = {
-  site: () => [
-    new Option('--configdir <dir>', 'directory of globals.yml, passwords.yml and config/')
-      .env('KOLLA_CONFIG_PATH')
-      .default('/etc/kolla'),
-    new Option('-i, --inventory <path>', 'inventory file, repeatable')
-      .env('DEPLOY_INVENTORY')
-      .argParser(collect)
-      .default([]),
-    new Option('-e, --extra-vars <vars>', 'key=value, JSON or @file, repeatable; wins over everything')
-      .argParser(collect)
-      .default([]),
-    new Option('--known-hosts <file>', 'known_hosts file, repeatable')
-      .env('DEPLOY_KNOWN_HOSTS')
-      .argParser(collect)
-      .default([]),
-    new Option('--forks <n>', 'steps carried out at once').argParser(positiveInteger).default(12),
-    new Option('--json', 'machine-readable output').default(false),
-  ],
-  selection: () => [
-    new Option('-t, --tags <tags>', 'only services or containers with these tags (comma list)')
-      .argParser(commaList)
-      .default([]),
-    new Option('--skip-tags <tags>', 'not those with these tags (comma list)').argParser(commaList).default([]),
-    new Option('-l, --limit <pattern>', 'only these hosts or groups'),
-  ],
-  rollout: () => [
-    new Option(
-      '--batch <n>',
-      'replicas of a container replaced at once, a number or a share of its group (25%)',
-    ).argParser(amount),
-    new Option(
-      '--max-unavailable <n>',
-      'replicas of a container that may be away at once, a number or a share',
-    ).argParser(amount),
-  ],
-  yes: () => [
-    new Option('-y, --yes', 'carry the plan out without asking').default(false),
-    new Option('--yes-i-really-really-mean-it', 'the same, as Kolla-Ansible spells it').default(false).hideHelp(),
-  ],
-  build: () => [
-    new Option('--push', 'push to the registry').default(false),
-    new Option('--force', 'build even what is there already').default(false),
-    new Option('--nocache', 'build without the layer cache').default(false),
-    new Option('--list', 'show what would be built, and stop').default(false),
-  ],
-  destroy: () => [new Option('--keep-volumes', 'leave volumes (the data) where they are').default(false)],
-};
-
-function addCommand(program: Command, entry: CommandEntry, finish: (code: ExitCode) => void): void {
+function addCommand(program: Command, entry: CommandEntry, output: Output, finish: (code: ExitCode) => void): void {
   const command = program.command(entry.name).summary(entry.summary).description(entry.summary);
-  if (entry.usage === 'VERB') command.argument('<verb>', 'pull, deploy, reconfigure, upgrade, stop or destroy');
-  if (entry.usage?.startsWith('[PATTERN'))
-    command.argument('[patterns...]', 'services, images, globs or /regular expressions/');
+  for (const [name, about] of entry.arguments ?? []) command.argument(name, about);
   for (const set of entry.takes) for (const option of optionSets[set]()) command.addOption(option);
-  command.addHelpText('after', `\nExamples:\n${entry.examples.map((e) => `  ${e}`).join('\n')}\n${exitCodes}`);
+  const hooks = entry.takes.includes('yes') ? hooksHelp : '';
+  command.addHelpText('after', `\nExamples:\n${entry.examples.map((e) => `  ${e}`).join('\n')}\n${hooks}${exitCodes}`);
   command.action(async () => {
     const { run } = await entry.load();
-    finish(await run({ name: entry.name, args: command.args, options: command.opts() }));
+    finish(await run({ name: entry.name, args: command.args, options: command.opts(), output }));
   });
 }
 
-function buildProgram(finish: (code: ExitCode) => void): Command {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  const version =
-    typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : '';
+function buildProgram(output: Output, finish: (code: ExitCode) => void): Command {
   const program = new Command('deploy')
     .description(
       'Deploys and upgrades OpenStack services on plain Docker nodes over SSH: plans first, then changes only what differs.',
     )
-    .version(version)
+    .version(toolVersion())
     .showSuggestionAfterError(true)
     .exitOverride()
     // What commander says of an error is told in our own form by `report`.
     .configureOutput({ writeErr: (text) => process.stderr.write(text), outputError: () => undefined });
-  for (const entry of commands) addCommand(program, entry, finish);
+  for (const entry of commands) addCommand(program, entry, output, finish);
   for (const command of program.commands) command.exitOverride().showSuggestionAfterError(true);
   program.addHelpText(
     'after',
@@ -122,9 +58,9 @@ ${exitCodes}`,
 }
 
 /** Runs one command line and returns how to exit; prints every problem, never a stack trace of bad input. */
-export async function main(argv: readonly string[]): Promise<ExitCode> {
+export async function main(argv: readonly string[], output: Output = outputFor(argv)): Promise<ExitCode> {
   let code: ExitCode = exitCode.ok;
-  const program = buildProgram((result) => {
+  const program = buildProgram(output, (result) => {
     code = result;
   });
   try {
@@ -133,26 +69,34 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
     await program.parseAsync([...argv], { from: 'user' });
     return code;
   } catch (cause) {
-    return report(cause, argv);
+    return report(cause, argv, output);
   }
+}
+
+/** Known before the command line is understood: what is wrong with it is told in the form it asks for. */
+export function outputFor(argv: readonly string[]): Output {
+  return createOutput(argv.includes('--json'));
 }
 
 const names = commands.map(({ name }) => name);
 
-function report(cause: unknown, argv: readonly string[]): ExitCode {
+/** Tells what ended a command, in the operator's words when it is the operator's, and how to exit. */
+export function report(cause: unknown, argv: readonly string[], output: Output): ExitCode {
   if (cause instanceof CommanderError) {
     if (cause.exitCode === 0) return exitCode.ok;
     // Without any command the help has been shown, which says all there is to say.
-    return cause.code === 'commander.help' ? exitCode.badInput : report(usageError(cause, argv, names), argv);
+    return cause.code === 'commander.help' ? exitCode.badInput : report(usageError(cause, argv, names), argv, output);
   }
-  if (cause instanceof VariableError) return report(new DeployError([cause.diagnostic], exitCode.badInput), argv);
+  if (cause instanceof VariableError) {
+    return report(new DeployError([cause.diagnostic], exitCode.badInput), argv, output);
+  }
   if (cause instanceof DeployError) {
-    process.stderr.write(`${condense(cause.diagnostics).map(formatDiagnostic).join('\n')}\n`);
+    output.failure(cause.diagnostics, cause.exit);
     return cause.exit;
   }
   const text = cause instanceof Error ? cause.message : String(cause);
-  const bug = error('internal', text, { hint: 'this is a bug in deploy; DEPLOY_DEBUG=1 shows where' });
-  process.stderr.write(`${formatDiagnostic(bug)}\n`);
-  if (process.env.DEPLOY_DEBUG && cause instanceof Error) process.stderr.write(`${cause.stack}\n`);
+  const hint = 'this is a bug in deploy; DEPLOY_DEBUG=1 shows where';
+  output.failure([error('internal', text, { hint })], exitCode.failed);
+  if (process.env.DEPLOY_DEBUG && cause instanceof Error) output.note(String(cause.stack));
   return exitCode.failed;
 }

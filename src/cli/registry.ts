@@ -3,6 +3,7 @@ import { DeployError, type Diagnostic, exitCode } from '../core/model/diagnostic
 import { imageName } from '../core/model/node.ts';
 import { Secret } from '../core/model/secret.ts';
 import type { Scope } from '../core/site/variables.ts';
+import { type MissingImage, MissingImages } from '../edge/registry/missing-images.ts';
 import type { Registry } from '../edge/registry/registry.ts';
 
 /** The site's registry as its variables describe it. */
@@ -20,7 +21,7 @@ export async function openSiteRegistry(scope: Scope): Promise<Registry> {
   return openRegistry({ insecure: insecure ? [registry] : [], credentials });
 }
 
-/** Each tag to its digest, asked once; every tag that does not exist is reported. */
+/** Each tag to its digest, asked once; a tag that does not exist is reported once, with all images it lacks. */
 export async function resolveDigests(
   registry: Registry,
   images: readonly ImageRef[],
@@ -28,12 +29,15 @@ export async function resolveDigests(
   const results = await Promise.allSettled(
     images.map(async (image) => [imageName(image), await registry.resolveDigest(image)] as const),
   );
+  const missing: MissingImage[] = [];
   const diagnostics: Diagnostic[] = [];
   for (const result of results) {
     if (result.status === 'fulfilled') continue;
     if (!(result.reason instanceof DeployError)) throw result.reason;
-    diagnostics.push(...result.reason.diagnostics);
+    if (result.reason instanceof MissingImages) missing.push(...result.reason.missing);
+    else diagnostics.push(...result.reason.diagnostics);
   }
+  if (missing.length > 0) diagnostics.push(...new MissingImages(missing).diagnostics);
   if (diagnostics.length > 0) {
     // A registry that is down is one problem, not one for each image.
     const distinct = [...new Map(diagnostics.map((d) => [d.message, d])).values()];

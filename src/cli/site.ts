@@ -10,6 +10,7 @@ import type { HostName } from '../core/model/node.ts';
 import type { LoadedService } from '../core/schema/service-file.ts';
 import { matchHosts } from '../core/site/host-pattern.ts';
 import { assembleSite, type Site } from '../core/site/load.ts';
+import { writtenSecrets } from '../core/site/written-secrets.ts';
 import { readSiteInputs } from '../edge/store/read-site.ts';
 import { readTemplates } from '../edge/store/read-templates.ts';
 import { makeRedactor } from '../report/redact.ts';
@@ -37,13 +38,15 @@ export interface LoadedSite {
 
 export async function loadSite(options: SiteOptions, output: Output): Promise<LoadedSite> {
   const inventoryPaths = options.inventory.length > 0 ? options.inventory : [join(options.configdir, 'inventory')];
-  const inputs = await readSiteInputs({
+  const read = await readSiteInputs({
     configDir: options.configdir,
     inventoryPaths,
     servicesDir: join(programDirectory, 'services'),
     extraVars: options.extraVars,
   });
-  const site = unwrap(assembleSite(unwrap(inputs, output, exitCode.badInput)), output, exitCode.badInput);
+  const inputs = unwrap(read, output, exitCode.badInput);
+  output.redactWith(makeRedactor(writtenSecrets(inputs)));
+  const site = unwrap(assembleSite(inputs), output, exitCode.badInput);
   output.redactWith(makeRedactor(site.secretValues()));
   const all = [...site.services.values()];
   const enabled = all.filter((service) => site.enabled(service.definition.service));

@@ -1,30 +1,44 @@
 import type { Desired } from '../core/desired/model.ts';
 import { DeployError, type Diagnostic, exitCode } from '../core/model/diagnostic.ts';
+import type { Hooks } from '../core/model/hook.ts';
 import { type HostName, imageName } from '../core/model/node.ts';
+import { detailsOf, type NodeDetails, pathsOf, wantedDetails } from '../core/plan/details.ts';
 import { makePlan } from '../core/plan/plan.ts';
 import { type ChangeVerb, imagesToResolve, type Observed } from '../core/plan/policy.ts';
 import { type HostClaim, precheck } from '../core/plan/prechecks.ts';
 import { requiredServices } from '../core/plan/required.ts';
-import type { RolloutLimits } from '../core/plan/rollout-limits.ts';
 import type { Plan } from '../core/plan/steps.ts';
 import type { OpenNode } from '../edge/node/node.ts';
-import { closeAll, observeAll, openNodes } from './nodes.ts';
+import { readHooks } from '../edge/store/read-hooks.ts';
+import { leftoverInput, openOthers, otherHosts } from './leftovers.ts';
+import { closeAll, mergedError, observeAll, openNodes } from './nodes.ts';
 import type { SelectionOptions } from './options.ts';
 import type { Output } from './output.ts';
 import { openSiteRegistry, resolveDigests } from './registry.ts';
+import { hookSeconds } from './run-hooks.ts';
 import { desiredState, type LoadedSite, loadSite, selectTarget, type Target, unwrap } from './site.ts';
 import { foreignVip } from './vip.ts';
 
-/** Everything known before a decision: what should be, what is, and the connections to change it. */
+/**
+ * Everything known before a decision: what should be, what is, and the connections to change it. With a pruning, hosts
+ * beyond the selection are among the nodes: only what is left over there counts.
+ */
 export interface Survey {
   readonly loaded: LoadedSite;
   readonly target: Target;
   readonly desired: Desired;
   readonly observed: Observed;
   readonly nodes: ReadonlyMap<HostName, OpenNode>;
+  /** What was asked for; tells what of the leftovers is meant. */
+  readonly options: Pick<SelectionOptions, 'tags' | 'skipTags' | 'prune' | 'rollout' | 'diff'>;
   /** Tags this run has resolved. Each is asked for once, so that a tag that moves meanwhile does not split the nodes. */
   readonly digests: Map<string, string>;
-  readonly limits: RolloutLimits;
+  /** The operator's hooks; none for what only looks. */
+  readonly hooks: Hooks;
+  /** Seconds one hook may take. */
+  readonly hookTimeout: number;
+  /** What the operator should know whatever the plan. */
+  readonly notices?: readonly string[] | undefined;
 }
 
 /** Loads, selects, renders and looks. Nothing is connected to before all input is known to be good; the caller closes. */
@@ -32,14 +46,21 @@ export async function takeSurvey(
   options: SelectionOptions,
   output: Output,
   want: { images?: boolean; listening?: boolean } = {},
+  mayChange = true,
 ): Promise<Survey> {
   const loaded = await loadSite(options, output);
   const target = selectTarget(loaded, options, output);
   const desired = await desiredState(loaded, target, output);
-  const nodes = await openNodes(loaded, target.hosts, options);
+  const hooks = mayChange ? unwrap(await readHooks(options.configdir), output, exitCode.badInput) : new Map();
+  const hookTimeout = hookSeconds(loaded, target);
+  const others = options.prune ? otherHosts(loaded, target, options) : [];
+  const nodes = new Map(await openNodes(loaded, target.hosts, options));
   try {
+    const beyond = await openOthers(loaded, others, options);
+    for (const [host, node] of beyond.nodes) nodes.set(host, node);
+    output.diagnostics(beyond.problems);
     const observed = await observeAll(nodes, want);
-    return { loaded, target, desired, observed, nodes, digests: new Map(), limits: options.rollout };
+    return { loaded, target, desired, observed, nodes, options, digests: new Map(), hooks, hookTimeout };
   } catch (cause) {
     await closeAll(nodes);
     throw cause;
@@ -65,7 +86,9 @@ export async function planFor(
   output: Output,
   found: readonly Diagnostic[] = [],
 ): Promise<Plan> {
-  const { desired, observed, limits } = survey;
+  const { desired, loaded, target, options } = survey;
+  const observed = selectedOnly(survey);
+  const leftovers = leftoverInput(loaded, target, options, survey.observed);
   const problems = [...found];
   const digests = await digestsFor(verb, survey).catch((cause: unknown) => {
     if (!(cause instanceof DeployError)) throw cause;
@@ -77,12 +100,49 @@ export async function planFor(
     throw new DeployError([...problems, ...required], exitCode.nodeNotUsable);
   }
   output.diagnostics(problems);
-  return unwrap(makePlan({ verb, desired, observed, digests, limits }), output, exitCode.nodeNotUsable);
+  const asked = { limits: options.rollout, diff: options.diff, hooks: survey.hooks };
+  const input = {
+    verb,
+    desired,
+    observed,
+    digests,
+    leftovers,
+    ...asked,
+    secrets: loaded.site.secretValues(),
+    notices: survey.notices,
+  };
+  const coarse = makePlan(input);
+  const details = coarse.ok ? await readDetails(coarse.value, survey) : undefined;
+  if (details === undefined) return unwrap(coarse, output, exitCode.nodeNotUsable);
+  return unwrap(makePlan({ ...input, details }), output, exitCode.nodeNotUsable);
+}
+
+/** A second look at the nodes where something differs: one command each. None when nothing is worth knowing. */
+async function readDetails(
+  plan: Plan,
+  { observed, nodes }: Survey,
+): Promise<ReadonlyMap<HostName, NodeDetails> | undefined> {
+  const wanted = wantedDetails(plan, observed);
+  if (wanted.size === 0) return undefined;
+  const results = await Promise.allSettled(
+    [...wanted].map(async ([host, one]) => {
+      const texts = await nodes.get(host)?.readDetails(pathsOf(one));
+      return [host, detailsOf(one, texts ?? new Map())] as const;
+    }),
+  );
+  const failures = results.flatMap((r) => (r.status === 'rejected' ? [r.reason as unknown] : []));
+  if (failures.length > 0) throw mergedError(failures);
+  return new Map(results.flatMap((r) => (r.status === 'fulfilled' ? [r.value] : [])));
+}
+
+/** What was seen of the hosts that something selected lies on. */
+export function selectedOnly({ target, observed }: Pick<Survey, 'target' | 'observed'>): Observed {
+  return new Map([...observed].filter(([host]) => target.hosts.includes(host)));
 }
 
 async function digestsFor(verb: ChangeVerb, survey: Survey): Promise<ReadonlyMap<string, string>> {
   const { digests } = survey;
-  const images = imagesToResolve(verb, survey.desired, survey.observed).filter((i) => !digests.has(imageName(i)));
+  const images = imagesToResolve(verb, survey.desired, selectedOnly(survey)).filter((i) => !digests.has(imageName(i)));
   const [host] = survey.target.hosts;
   if (images.length === 0 || host === undefined) return digests;
   const registry = await openSiteRegistry(survey.loaded.site.scope(host));

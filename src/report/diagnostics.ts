@@ -61,3 +61,15 @@ function withPasswordList(diagnostics: readonly Diagnostic[], first: Diagnostic)
   const list: Diagnostic = { ...first, message, host: undefined };
   return diagnostics.flatMap((one) => (one === first ? [list] : isEmptyPassword(one) ? [] : [one]));
 }
+
+/** The documented form of a diagnostic for programs: flat, without what is not known. */
+export function diagnosticJson({
+  severity,
+  code,
+  message,
+  host,
+  at,
+  hint,
+}: Diagnostic): Readonly<Record<string, unknown>> {
+  return { severity, code, message, host, file: at?.file, line: at?.line, column: at?.column, hint };
+}

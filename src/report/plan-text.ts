@@ -1,34 +1,35 @@
 import { sha256 } from '../core/hash.ts';
+import { controlHost } from '../core/model/hook.ts';
+import type { DiffMode } from '../core/plan/file-diff.ts';
 import type { Plan, Step } from '../core/plan/steps.ts';
+import { blocksOf } from './blocks.ts';
+import { causesText } from './causes-text.ts';
+import { diffLines } from './diff-text.ts';
+import { driftLines } from './drift-text.ts';
 import { stepText } from './step-text.ts';
 
-/** The plan for people: grouped by service, the same step on several hosts folded into one line. Always the same bytes. */
-export function planText(plan: Plan): string {
+/**
+ * The plan for people: notices, what happens to each service (changes that are alike on several hosts folded into one),
+ * and at last the files. Always the same bytes.
+ */
+export function planText(plan: Plan, mode: DiffMode = 'changed'): string {
   const lines: string[] = [];
   for (const notice of plan.notices) lines.push(`note: ${notice}`);
+  if (plan.drift.length > 0) lines.push('changed behind our back:', ...driftLines(plan.drift));
+  if (plan.causes.length > 0) lines.push('because of:', ...causesText(plan.causes).map((line) => `  ${line}`));
   if (plan.steps.length === 0) return [...lines, `deploy ${plan.verb}: nothing to do`].join('\n');
-  const hosts = new Set(plan.steps.map((step) => step.host));
+  const hosts = new Set(plan.steps.map((step) => step.host).filter((host) => host !== controlHost));
   lines.push(`deploy ${plan.verb}: ${count(plan.steps.length, 'step')} on ${count(hosts.size, 'host')}`);
-  for (const service of new Set(plan.steps.map((step) => step.service))) {
+  const blocks = blocksOf(plan.steps);
+  for (const service of new Set(blocks.map((block) => block.service))) {
     lines.push('', service);
-    for (const row of fold(plan.steps.filter((step) => step.service === service))) {
-      const impact =
-        row.step.impact === 'none' ? '' : ` [${row.step.impact === 'replica' ? 'one replica away' : 'service away'}]`;
-      lines.push(`  ${row.hosts.join(', ')}: ${stepText(row.step)} (${row.step.reason})${impact}`);
+    for (const { title, steps } of blocks.filter((block) => block.service === service)) {
+      lines.push(`  ${title}`, ...steps.map((step) => `    ${step}`));
     }
   }
+  const files = diffLines(plan.diffs, mode !== 'none');
+  if (files.length > 0) lines.push('', 'files:', ...files);
   return lines.join('\n');
-}
-
-function fold(steps: readonly Step[]): { step: Step; hosts: string[] }[] {
-  const rows = new Map<string, { step: Step; hosts: string[] }>();
-  for (const step of steps) {
-    const key = `${stepText(step)}\n${step.reason}`;
-    const row = rows.get(key);
-    if (row) row.hosts.push(step.host);
-    else rows.set(key, { step, hosts: [step.host] });
-  }
-  return [...rows.values()];
 }
 
 function count(n: number, noun: string): string {
@@ -37,7 +38,9 @@ function count(n: number, noun: string): string {
 
 /** The plan for programs. File contents are given by their digest: they hold secrets. */
 export function planJson(plan: Plan): unknown {
-  return { ...plan, steps: plan.steps.map((step) => ({ ...withoutContents(step), text: stepText(step) })) };
+  const shown = (step: Step) => ({ ...withoutContents(step), text: stepText(step) });
+  const waysBack = plan.waysBack.map((way) => ({ ...way, steps: way.steps.map(shown) }));
+  return { ...plan, steps: plan.steps.map(shown), waysBack };
 }
 
 function withoutContents(step: Step): object {

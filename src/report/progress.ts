@@ -1,5 +1,5 @@
 import { type Diagnostic, formatDiagnostic } from '../core/model/diagnostic.ts';
-import type { Step } from '../core/plan/steps.ts';
+import type { Step, WayBack } from '../core/plan/steps.ts';
 import { stepText } from './step-text.ts';
 
 interface Sink {
@@ -13,12 +13,15 @@ type Event =
   | { readonly event: 'progress'; readonly step: Step; readonly line: string }
   | { readonly event: 'done'; readonly step: Step; readonly note?: string | undefined; readonly ms: number }
   | { readonly event: 'failed'; readonly step: Step; readonly diagnostics: readonly Diagnostic[] }
-  | { readonly event: 'skipped'; readonly step: Step; readonly because: string };
+  | { readonly event: 'skipped'; readonly step: Step; readonly because: string }
+  | { readonly event: 'reverting' | 'reverted' | 'revert-failed'; readonly step: Step; readonly way: WayBack };
 
 interface Result {
   readonly done: number;
   readonly failed: readonly { readonly step: Step; readonly diagnostics: readonly Diagnostic[] }[];
   readonly left: readonly Step[];
+  readonly reverted?: readonly unknown[];
+  readonly notReverted?: readonly unknown[];
 }
 
 /** One line for each finished step; with `json` one object for each event. */
@@ -41,6 +44,8 @@ export function createProgress(sink: Sink, now: () => number) {
           done: result.done,
           failed: result.failed.length,
           left: result.left.length,
+          reverted: result.reverted?.length ?? 0,
+          notReverted: result.notReverted?.length ?? 0,
           seconds,
         });
         return;
@@ -55,11 +60,16 @@ function eventText(event: Event): string | undefined {
   const subject = `${event.step.host}  ${stepText(event.step)}`;
   if (event.event === 'done')
     return `${subject}: done${event.note ? ` (${event.note})` : ''} in ${(event.ms / 1000).toFixed(1)} s`;
+  if (event.event === 'progress' && event.step.kind === 'hook') return `${event.step.name}: ${event.line}`;
   if (event.event === 'failed') return `${subject}: FAILED\n${event.diagnostics.map(formatDiagnostic).join('\n')}`;
+  if (event.event === 'reverting') return `${event.way.container}: going back to what served before`;
+  if (event.event === 'reverted') return `${event.way.container}: put back, serves as before`;
+  if (event.event === 'revert-failed') return `${event.way.container}: COULD NOT BE PUT BACK`;
   return undefined;
 }
 
 function eventJson(event: Event): unknown {
-  const { step, ...rest } = event;
+  const { step, ...more } = event;
+  const rest = 'way' in more ? { event: more.event, rollout: more.way.rollout } : more;
   return { ...rest, id: step.id, host: step.host, service: step.service, kind: step.kind, text: stepText(step) };
 }

@@ -1,5 +1,5 @@
-/** Shorter values would blank out ordinary words; genpwd makes 32 characters and more. */
-const shortestSecret = 5;
+import { anyOf, secretForms } from '../core/model/secret-forms.ts';
+
 const mask = '‹secret›';
 
 /**
@@ -7,16 +7,6 @@ const mask = '‹secret›';
  * output: what is known to be secret is typed as such long before.
  */
 export function makeRedactor(secrets: Iterable<string>): (text: string) => string {
-  const forms = new Set<string>();
-  for (const secret of secrets) {
-    if (secret.length < shortestSecret) continue;
-    forms.add(secret);
-    forms.add(encodeURIComponent(secret));
-    forms.add(JSON.stringify(secret).slice(1, -1));
-    forms.add(Buffer.from(secret).toString('base64').replace(/=+$/, ''));
-  }
-  if (forms.size === 0) return (text) => text;
-  const longestFirst = [...forms].sort((a, b) => b.length - a.length);
-  const pattern = new RegExp(longestFirst.map((form) => form.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|'), 'g');
-  return (text) => text.replace(pattern, mask);
+  const pattern = anyOf([...secrets].flatMap(secretForms));
+  return pattern === undefined ? (text) => text : (text) => text.replace(pattern, mask);
 }

@@ -27,6 +27,9 @@ const phrases: { readonly [K in StepKind]: (step: StepOf<K>) => string } = {
   drain: (step) => `drain ${step.container} in ${step.balancers.length} load balancers`,
   undrain: (step) => `put ${step.container} back into ${step.balancers.length} load balancers`,
   remove: (step) => `remove ${step.container}`,
+  record: (step) => `note the form of ${step.container}`,
+  restore: (step) => `put the files of ${step.container} back`,
+  'put-back': (step) => `put the old ${step.container} back`,
   reload: (step) => `reload ${step.container}`,
   'one-shot': (step) => `run ${step.name} from ${shortImage(imageName(step.spec.image))}`,
   databases: (step) => `ensure database ${step.wish.databases.map((d) => d.name).join(', ')}`,
@@ -34,6 +37,8 @@ const phrases: { readonly [K in StepKind]: (step: StepOf<K>) => string } = {
   messaging: (step) => `ensure RabbitMQ users ${step.wish.users.map((u) => u.name).join(', ')}`,
   keys: (step) => `share the ${step.wish.kind} keys of ${step.wish.container}`,
   'galera-check': (step) => `check that ${step.members} Galera members are Synced`,
+  gate: (step) => `gate: ${step.gate.name}`,
+  hook: (step) => `run hook ${step.name}`,
   wipe: (step) =>
     [
       step.volumes.length > 0 ? `remove volumes ${step.volumes.join(', ')} and ALL DATA in them` : '',

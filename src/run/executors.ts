@@ -1,8 +1,11 @@
+import { type GenerationForm, generationMarkerKey } from '../core/model/generation.ts';
 import { label } from '../core/model/node.ts';
-import { loadedMarkerKey } from '../core/plan/compare.ts';
+import { loadedMarkerKey, madeMarkerKey } from '../core/plan/compare.ts';
 import type { Step, StepKind, StepOf } from '../core/plan/steps.ts';
 import { drainServers, undrainServers } from './drain.ts';
+import { passGate } from './gate.ts';
 import { waitUntilHealthy } from './health.ts';
+import { runHook } from './hook.ts';
 import { distributeKeys } from './keys.ts';
 import type { NodePort } from './ports.ts';
 import { failed, indent, type StepContext } from './step-context.ts';
@@ -25,7 +28,9 @@ export const executors: Executors = {
   },
 
   create: async (step, { node, runId }) => {
-    await node.create(step.as, step.spec, { ...step.labels, [label.run]: runId });
+    const id = await node.create(step.as, step.spec, { ...step.labels, [label.run]: runId });
+    const ids = step.replaces === undefined ? id : `${id} ${step.replaces}`;
+    await node.writeMarker(madeMarkerKey(step.container), ids);
     return undefined;
   },
 
@@ -33,7 +38,10 @@ export const executors: Executors = {
     await node.stop(step.container, step.graceSeconds);
     if (step.aside !== undefined) {
       await node.remove(step.aside);
-      await node.rename(step.container, step.aside);
+      await node.rename(step.container, step.aside).catch(async (cause: unknown) => {
+        // One that was made by hand with --rm is gone as soon as it has stopped.
+        if ((await node.inspect(step.container)) !== undefined) throw cause;
+      });
     }
     return undefined;
   },
@@ -55,6 +63,30 @@ export const executors: Executors = {
 
   remove: async (step, { node }) => {
     await node.remove(step.container);
+    return undefined;
+  },
+
+  record: async (step, { node, runId }) => {
+    const form = await formToRecord(step, node);
+    if (form === undefined) return 'nothing was noted before';
+    await node.recordGeneration(step.directory, { ...form, run: runId, previous: null });
+    await node.writeMarker(step.marker.key, step.marker.value);
+    return undefined;
+  },
+
+  restore: async (step, { node }) => {
+    if (await node.restoreGeneration(step.container, step.directory)) return undefined;
+    throw failed(step, `nothing is recorded of ${step.container}`, 'its files could not be put back');
+  },
+
+  'put-back': async (step, { node }) => {
+    const { container, previous } = step;
+    if ((await node.inspect(previous)) !== undefined) {
+      await node.stop(container, step.graceSeconds);
+      await node.remove(container);
+      await node.rename(previous, container);
+    }
+    if ((await node.inspect(container))?.running !== true) await node.start(container);
     return undefined;
   },
 
@@ -109,9 +141,14 @@ export const executors: Executors = {
     return `${status.wsrep_cluster_size} members, Synced`;
   },
 
+  gate: passGate,
+  hook: runHook,
+
   wipe: async (step, { node }) => {
     await node.writeFiles([], step.paths);
     await node.removeVolumes(step.volumes);
+    const recorded = step.markers.filter((key) => key.startsWith(generationMarkerKey('')));
+    await node.removeGenerations(recorded.map((key) => key.slice(generationMarkerKey('').length)));
     await node.removeMarkers(step.markers);
     return undefined;
   },
@@ -121,6 +158,13 @@ export const executors: Executors = {
 export function execute(step: Step, context: StepContext): Promise<string | undefined> {
   const executor = executors[step.kind] as Executor<StepKind>;
   return executor(step as StepOf<StepKind>, context);
+}
+
+async function formToRecord(step: StepOf<'record'>, node: NodePort): Promise<GenerationForm | undefined> {
+  const { container, directory, generation } = step;
+  if ('spec' in generation) return generation;
+  const before = await node.readGeneration(container, directory, 'current');
+  return before && { ...before.generation, ...generation };
 }
 
 async function runOneShot(step: StepOf<'one-shot'>, context: StepContext): Promise<string | undefined> {

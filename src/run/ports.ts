@@ -1,4 +1,6 @@
 import type { Duplex } from 'node:stream';
+import type { Generation, StoredGeneration } from '../core/model/generation.ts';
+import type { HookName } from '../core/model/hook.ts';
 import type {
   ContainerName,
   ContainerSpec,
@@ -21,15 +23,35 @@ export interface NodePort {
   /** One tar stream into a staging directory, renamed into place file by file; then removes what is listed. */
   writeFiles(files: readonly FileContent[], remove: readonly string[]): Promise<void>;
 
+  /** Texts of files on the node, with one command; what is missing or larger than 512 KiB is absent. */
+  readDetails(paths: readonly string[]): Promise<ReadonlyMap<string, string>>;
+
   /** Facts for the next run; replaced atomically. Keys are `[a-z0-9._-]+`. */
   writeMarker(key: string, value: string): Promise<void>;
 
   removeMarkers(keys: readonly string[]): Promise<void>;
+
+  /**
+   * Keeps what a container that serves was made of, with a copy of its config directory, and the one before it.
+   * Atomic: a run that dies leaves the old record or the new one. Recording the same form again changes nothing else.
+   */
+  recordGeneration(directory: string, generation: Generation): Promise<void>;
+  /** Makes the config directory hold exactly the files of the current generation; false when there is none. */
+  restoreGeneration(container: ContainerName, directory: string): Promise<boolean>;
+  readGeneration(
+    container: ContainerName,
+    directory: string,
+    which: 'current' | 'previous',
+  ): Promise<StoredGeneration | undefined>;
+  /** Missing ones are fine. */
+  removeGenerations(containers: readonly ContainerName[]): Promise<void>;
+
   /** Removes named volumes and what is in them. A missing one is fine. */
   removeVolumes(names: readonly string[]): Promise<void>;
 
   /** Creates without starting; a container of that name that never ran is replaced. Returns the id. */
   create(name: ContainerName, spec: ContainerSpec, labels: Readonly<Record<string, string>>): Promise<string>;
+  /** One that is paused goes on where it stood. */
   start(name: ContainerName): Promise<void>;
   /** SIGTERM, then SIGKILL after `graceSeconds`. A stopped or missing container is fine. */
   stop(name: ContainerName, graceSeconds: number): Promise<void>;
@@ -39,6 +61,11 @@ export interface NodePort {
   signal(name: ContainerName, signal: string): Promise<void>;
   /** State as the engine sees it now, or undefined when there is no such container. */
   inspect(name: ContainerName): Promise<ContainerInspection | undefined>;
+  /**
+   * What of a container's settings is not as a new one of this spec would have it, in words, without values that may be
+   * secret; nothing for one that is not there. Changes nothing.
+   */
+  settingsDiffering(name: ContainerName, spec: ContainerSpec): Promise<readonly string[]>;
   /** Waits for the end of a container and returns its exit code. */
   wait(name: ContainerName, timeoutMs: number): Promise<number>;
   logs(name: ContainerName, lines: number): Promise<string>;
@@ -75,4 +102,19 @@ export interface ContainerInspection {
   readonly exitCode: number;
   readonly restartCount: number;
   readonly startedAt: string;
+  /** Shell command of the health check it was created with. */
+  readonly check?: string | undefined;
+}
+
+/** Passed, or what was heard instead. */
+export type GateAnswer = { readonly ok: true } | { readonly ok: false; readonly said: string };
+
+export type HookOutcome = { readonly ok: true } | { readonly ok: false; readonly said: string };
+
+/** The operator's executables, run on the control host with the facts of this run in their environment. */
+export interface HooksPort {
+  run(
+    hook: { readonly path: string; readonly when: HookName; readonly service?: string | undefined },
+    onLine: (line: string) => void,
+  ): Promise<HookOutcome>;
 }

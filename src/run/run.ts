@@ -1,16 +1,19 @@
 import PQueue from 'p-queue';
 import { DeployError, type Diagnostic, error } from '../core/model/diagnostic.ts';
 import type { HostName } from '../core/model/node.ts';
-import type { Plan, Step, StepId } from '../core/plan/steps.ts';
+import type { Plan, Step, StepId, WayBack } from '../core/plan/steps.ts';
 import { execute } from './executors.ts';
 import type { RunPorts } from './step-context.ts';
+import { type Failure, goBack, isNodeFault, type Outcome, Rollout } from './way-back.ts';
 
 export type RunEvent =
   | { readonly event: 'started'; readonly step: Step }
   | { readonly event: 'progress'; readonly step: Step; readonly line: string }
   | { readonly event: 'done'; readonly step: Step; readonly note?: string | undefined; readonly ms: number }
   | { readonly event: 'failed'; readonly step: Step; readonly diagnostics: readonly Diagnostic[] }
-  | { readonly event: 'skipped'; readonly step: Step; readonly because: StepId };
+  | { readonly event: 'skipped'; readonly step: Step; readonly because: StepId }
+  /** `step` is the one that failed. */
+  | { readonly event: 'reverting' | 'reverted' | 'revert-failed'; readonly step: Step; readonly way: WayBack };
 
 export interface RunOptions {
   readonly runId: string;
@@ -25,14 +28,18 @@ export interface RunOptions {
 
 export interface RunResult {
   readonly done: number;
-  readonly failed: readonly { readonly step: Step; readonly diagnostics: readonly Diagnostic[] }[];
+  readonly failed: readonly Failure[];
+  /** What did not serve and was put back: the nodes are there as they were before. */
+  readonly reverted: readonly Outcome[];
+  /** What did not serve and could not be put back, or has no way back. */
+  readonly notReverted: readonly Outcome[];
   /** Steps not carried out because something they need failed, or the run was stopped. */
   readonly left: readonly Step[];
 }
 
 /** Walks the step graph: a step starts as soon as everything it needs is done; a failure stops what depends on it. */
 export async function runPlan(plan: Plan, ports: RunPorts, options: RunOptions): Promise<RunResult> {
-  const walk = new Walk(plan.steps, ports, options);
+  const walk = new Walk(plan, ports, options);
   await walk.finished();
   return walk.result();
 }
@@ -40,34 +47,47 @@ export async function runPlan(plan: Plan, ports: RunPorts, options: RunOptions):
 class Walk {
   readonly #waiting = new Map<StepId, Step>();
   readonly #done = new Set<StepId>();
-  readonly #failed: { step: Step; diagnostics: readonly Diagnostic[] }[] = [];
+  readonly #failed: Failure[] = [];
+  readonly #reverted: Outcome[] = [];
+  readonly #notReverted: Outcome[] = [];
+  readonly #rollouts = new Map<StepId, Rollout>();
+  /** Ways back wait for nobody: the old version is missed while they do. */
+  readonly #backs = new PQueue();
   readonly #left: Step[] = [];
   readonly #queue: PQueue;
   readonly #hosts = new Map<HostName, PQueue>();
   readonly #ports: RunPorts;
   readonly #options: RunOptions;
 
-  constructor(steps: readonly Step[], ports: RunPorts, options: RunOptions) {
+  constructor({ steps, waysBack }: Plan, ports: RunPorts, options: RunOptions) {
     this.#ports = ports;
     this.#options = options;
     this.#queue = new PQueue({ concurrency: options.forks });
     for (const step of steps) this.#waiting.set(step.id, step);
+    for (const way of waysBack) {
+      const rollout = new Rollout(way);
+      for (const id of way.triggers) this.#rollouts.set(id, rollout);
+    }
   }
 
   async finished(): Promise<void> {
     this.#startReady();
     // A host's queue hands its steps to the common one: idle means both are.
-    while (
-      this.#queue.size + this.#queue.pending > 0 ||
-      [...this.#hosts.values()].some((q) => q.size + q.pending > 0)
-    ) {
-      await Promise.all([this.#queue.onIdle(), ...[...this.#hosts.values()].map((q) => q.onIdle())]);
+    const queues = () => [this.#queue, this.#backs, ...this.#hosts.values()];
+    while (queues().some((queue) => queue.size + queue.pending > 0)) {
+      await Promise.all(queues().map((queue) => queue.onIdle()));
     }
     this.#left.push(...this.#waiting.values());
   }
 
   result(): RunResult {
-    return { done: this.#done.size, failed: this.#failed, left: this.#left };
+    return {
+      done: this.#done.size,
+      failed: this.#failed,
+      reverted: this.#reverted,
+      notReverted: this.#notReverted,
+      left: this.#left,
+    };
   }
 
   #startReady(): void {
@@ -88,39 +108,98 @@ class Walk {
   }
 
   async #carryOut(step: Step): Promise<void> {
-    if (this.#options.signal.aborted) {
+    const rollout = this.#rollouts.get(step.id);
+    if (this.#options.signal.aborted || rollout?.because) {
       this.#left.push(step);
+      if (rollout?.because) this.#skip([step], rollout.because.step.id);
       return;
     }
-    const { clock, nodes } = this.#ports;
-    const started = clock.now();
-    this.#options.onEvent({ event: 'started', step });
-    try {
-      const node = nodes.get(step.host);
-      if (node === undefined) throw new Error(`${step.host} is not connected`);
-      const progress = (line: string) => this.#options.onEvent({ event: 'progress', step, line });
-      const note = await execute(step, { ...this.#ports, node, runId: this.#options.runId, progress });
+    rollout?.begin(step);
+    const failure = await this.#attempt(step, rollout);
+    if (failure === undefined) {
       this.#done.add(step.id);
-      this.#options.onEvent({ event: 'done', step, note, ms: clock.now() - started });
       this.#startReady();
+    } else this.#fail(failure, rollout);
+    if (rollout?.end(step)) void this.#backs.add(() => this.#goBack(rollout));
+  }
+
+  /** Runs one step of the plan or of a way back and tells how it went. */
+  async #attempt(step: Step, rollout?: Rollout): Promise<(Failure & { readonly cause: unknown }) | undefined> {
+    const { clock, nodes } = this.#ports;
+    const { onEvent, runId } = this.#options;
+    const started = clock.now();
+    onEvent({ event: 'started', step });
+    try {
+      const progress = (line: string) => onEvent({ event: 'progress', step, line });
+      const note = await execute(step, {
+        ...this.#ports,
+        runId,
+        givenUp: rollout?.givenUp.signal,
+        progress,
+        // A step on the control host needs no node: only who asks for one must have it.
+        get node() {
+          const node = nodes.get(step.host);
+          if (node === undefined) throw new Error(`${step.host} is not connected`);
+          return node;
+        },
+      });
+      onEvent({ event: 'done', step, note, ms: clock.now() - started });
+      return undefined;
     } catch (cause) {
-      this.#fail(step, cause);
+      const diagnostics =
+        cause instanceof DeployError ? cause.diagnostics : [error('internal', describe(cause), { host: step.host })];
+      // One that was given up is not what went wrong.
+      if (!rollout?.because) onEvent({ event: 'failed', step, diagnostics });
+      return { step, diagnostics, cause };
     }
   }
 
-  #fail(step: Step, cause: unknown): void {
-    const diagnostics =
-      cause instanceof DeployError ? cause.diagnostics : [error('internal', describe(cause), { host: step.host })];
-    this.#failed.push({ step, diagnostics });
-    this.#options.onEvent({ event: 'failed', step, diagnostics });
-    const lost = new Set([step.id]);
+  #fail({ step, diagnostics, cause }: Failure & { readonly cause: unknown }, rollout?: Rollout): void {
+    if (rollout?.because) {
+      this.#left.push(step);
+      this.#skip([step], rollout.because.step.id);
+      return;
+    }
+    const failure = { step, diagnostics };
+    this.#failed.push(failure);
+    if (rollout === undefined || isNodeFault(cause)) {
+      this.#skip([], step.id);
+      return;
+    }
+    rollout.giveUp(failure);
+    const rest = rollout.way.triggers.flatMap((id) => this.#waiting.get(id) ?? []);
+    for (const waiting of rest) this.#waiting.delete(waiting.id);
+    this.#left.push(...rest);
+    this.#skip(rest, step.id);
+  }
+
+  /** Tells of steps that are not carried out, and drops all that needs them or the one that failed. */
+  #skip(first: readonly Step[], because: StepId): void {
+    const { onEvent } = this.#options;
+    for (const step of first) onEvent({ event: 'skipped', step, because });
+    const lost = new Set([because, ...first.map((step) => step.id)]);
     for (const waiting of [...this.#waiting.values()]) {
       if (!waiting.needs.some((id) => lost.has(id))) continue;
       lost.add(waiting.id);
       this.#waiting.delete(waiting.id);
       this.#left.push(waiting);
-      this.#options.onEvent({ event: 'skipped', step: waiting, because: step.id });
+      onEvent({ event: 'skipped', step: waiting, because });
     }
+  }
+
+  async #goBack({ way, because }: Rollout): Promise<void> {
+    if (because === undefined) return;
+    const { step } = because;
+    const tell = (event: 'reverting' | 'reverted' | 'revert-failed') => this.#options.onEvent({ event, step, way });
+    if (way.impossible !== undefined) {
+      this.#notReverted.push({ way, because, failed: [] });
+      tell('revert-failed');
+      return;
+    }
+    tell('reverting');
+    const failed = await goBack(way, (one) => this.#attempt(one));
+    (failed.length > 0 ? this.#notReverted : this.#reverted).push({ way, because, failed });
+    tell(failed.length > 0 ? 'revert-failed' : 'reverted');
   }
 }
 

@@ -1,8 +1,9 @@
+import type { EvaluatedGate } from '../core/desired/gate.ts';
 import type { BalancedServer } from '../core/desired/model.ts';
 import { DeployError, error, exitCode } from '../core/model/diagnostic.ts';
 import type { ContainerName, HostName } from '../core/model/node.ts';
 import type { Step, StepOf } from '../core/plan/steps.ts';
-import type { NodePort } from './ports.ts';
+import type { GateAnswer, HooksPort, NodePort } from './ports.ts';
 
 /** Services other than the engine that a run talks to, each through a node's connection. All ensure, none repeats. */
 export interface ClientsPort {
@@ -20,6 +21,8 @@ export interface ClientsPort {
   /** Other servers of the same backends that take requests, in the backend that has fewest of them. */
   countOthers(balancer: NodePort, container: ContainerName, servers: readonly BalancedServer[]): Promise<number>;
   ensureMessaging(node: NodePort, wish: StepOf<'messaging'>['wish']): Promise<readonly string[]>;
+  /** One attempt, made from the node. What went wrong is an answer, in words; it never throws for that. */
+  checkGate(node: NodePort, gate: EvaluatedGate): Promise<GateAnswer>;
 }
 
 /** What a run takes from outside; the clock and chance are among it, so that tests can hold them. */
@@ -27,12 +30,15 @@ export interface RunPorts {
   readonly nodes: ReadonlyMap<HostName, NodePort>;
   readonly clients: ClientsPort;
   readonly clock: { now(): number; sleep(ms: number): Promise<void> };
+  readonly hooks: HooksPort;
   randomBytes(size: number): Uint8Array;
 }
 
 export interface StepContext extends RunPorts {
   readonly runId: string;
   readonly node: NodePort;
+  /** Aborted when the step's outcome does not matter any more: a sibling failed and all of them go back. */
+  readonly givenUp?: AbortSignal | undefined;
   progress(line: string): void;
 }
 

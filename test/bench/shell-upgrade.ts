@@ -71,16 +71,40 @@ function retagged(image: string, tag: string): string {
   return image.replace(/:[^:/]*$/, `:${tag}`);
 }
 
+/** What the script waits for on each node before it goes on to the next. */
+export type Wait = 'answers' | 'haproxy';
+
+const port = 9511;
+
+/** On the node itself: its API answers. */
+function untilAnswers(address: string): string {
+  return `until curl -sf -o /dev/null http://${address}:${port}/healthcheck; do sleep 0.2; done`;
+}
+
 /**
- * The least an upgrade of Magnum can be, as a shell script over ssh: pull on each node, migrate once, then stop,
- * remove and run both containers node by node. Waits for nothing, checks nothing, uses one connection for each of
- * these, and runs the containers with the options they have now.
+ * On a node with a load balancer: its own checks see that server up again, with nothing left of the failed ones.
+ * Columns of `show servers state`: 4 name, 6 running (2), 12 last check passed (3), 13 health (rise 2 + fall 5 - 1).
  */
-export async function shellUpgrade(tag: string, ssh: string): Promise<string> {
+function untilSeenUp(server: string): string {
+  const ask =
+    'echo "show servers state magnum_api_back" | socat stdio unix-connect:/var/lib/kolla/haproxy/haproxy.sock';
+  const up = `$4 == "${server}" && $6 == 2 && $12 == 3 && $13 == 6 { found = 1 } END { exit !found }`;
+  return `until docker exec haproxy sh -c ${word(ask)} | awk ${word(up)}; do sleep 0.2; done`;
+}
+
+/**
+ * An upgrade of Magnum as a shell script over ssh that does the essential docker commands only: pull on each node,
+ * migrate once, then stop, remove and run both containers node by node, waiting for each node's API to answer, or
+ * also until every load balancer's own checks see it up. One connection for each of these; the containers have the
+ * options they have now.
+ */
+export async function shellUpgrade(tag: string, ssh: string, wait: Wait): Promise<string> {
   const lines = ['set -eu', `remote() { ${ssh} "root@$1" "$2"; }`];
-  const remote = (address: string, command: string) => lines.push(`remote ${address} ${word(command)} >/dev/null`);
+  const remote = (address: string, command: string, end = '') =>
+    lines.push(`remote ${address} ${word(command)} >/dev/null${end}`);
   const seen = await Promise.all(
     NODES.map(async ({ name, address }) => ({
+      name,
       address,
       containers: await Promise.all(
         magnumContainers.map(async (container) => ({ container, now: await inspect(name, container) })),
@@ -96,9 +120,12 @@ export async function shellUpgrade(tag: string, ssh: string): Promise<string> {
     const migrate = ['docker run --rm --name=bootstrap_magnum', ...options(api.now), '--env=KOLLA_BOOTSTRAP='];
     remote(first.address, [...migrate, retagged(api.now.Config.Image, tag)].join(' '));
   }
-  for (const { address, containers } of seen) {
+  for (const { name, address, containers } of seen) {
     const each = containers.map(({ container, now }) => runAgain(container, now, retagged(now.Config.Image, tag)));
-    remote(address, each.join(' && '));
+    remote(address, [...each, untilAnswers(address)].join(' && '));
+    if (wait === 'answers') continue;
+    for (const balancer of seen) remote(balancer.address, untilSeenUp(name), ' &');
+    lines.push('wait');
   }
   return `${lines.join('\n')}\n`;
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DeployError } from '../../src/core/model/diagnostic.ts';
 import { Secret } from '../../src/core/model/secret.ts';
+import { checkGate } from '../../src/edge/gates/check.ts';
 import { type MariadbServer, withMariadb } from '../../src/edge/mariadb/connection.ts';
 import { canLogIn, ensureDatabases } from '../../src/edge/mariadb/databases.ts';
 import { galeraStatus } from '../../src/edge/mariadb/galera.ts';
@@ -167,6 +168,36 @@ describe('ensureDatabases', () => {
     const failure = await failureOf(run);
     expect(failure.message).toContain('error 1146');
     expect(failure.message).not.toContain('hidden');
+  });
+});
+
+describe('an sql gate', () => {
+  const ask = (query: string, more: { expect?: string | Secret; database?: string; password?: string } = {}) => {
+    const { password = rootPassword, ...rest } = more;
+    const check = { kind: 'sql', query, server: { ...server, password: new Secret(password) }, ...rest } as const;
+    const node = { connect: plainConnect, exec: () => Promise.reject(new Error('no containers here')) };
+    return checkGate(node, { name: 'rows', host: 'node1', within: 5, passes: 1, check });
+  };
+
+  test('compares the first column of the first row, in the database it is to ask', async () => {
+    expect(await ask('SELECT 41 + 1', { expect: '42' })).toEqual({ ok: true });
+    expect(await ask('SELECT DATABASE()', { database: 'mysql', expect: 'mysql' })).toEqual({ ok: true });
+    expect(await ask('SELECT NULL', { expect: 'NULL' })).toEqual({ ok: true });
+    expect(await ask('SELECT 1 FROM DUAL WHERE 1 = 0')).toEqual({ ok: true });
+  });
+
+  test('says what it got instead, and nothing secret', async () => {
+    const said = async (...gate: Parameters<typeof ask>) => {
+      const answer = await ask(...gate);
+      return answer.ok ? 'passed' : answer.said;
+    };
+    expect(await said('SELECT 1', { expect: '2' })).toMatch(/^the query at 127\.0\.0\.1:\d+ gave "1" instead of "2"$/);
+    expect(await said('SELECT 1 FROM DUAL WHERE 1 = 0', { expect: new Secret('x') })).toMatch(
+      /gave no row instead of "‹secret›"$/,
+    );
+    expect(await said('SELECT 1 FROM nowhere.nothing')).toContain('error 1146');
+    expect(await said('SELECT 1', { password: 'n0t-this' })).toContain('access denied for user root_shard_0');
+    expect(await said('SELECT 1', { password: 'n0t-this' })).not.toContain('n0t-this');
   });
 });
 

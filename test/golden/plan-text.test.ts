@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { planJson, planText } from '../../src/report/plan-text.ts';
 import { makeRedactor } from '../../src/report/redact.ts';
-import { change, copyOf, emptyWorld, observe } from '../sim/scenario.ts';
+import { change, copyOf, emptyWorld, observe, planInDetail } from '../sim/scenario.ts';
 import { must, passwordOf, SimulatedSite } from '../sim/site.ts';
 import { readGolden } from './golden.ts';
 
@@ -11,16 +11,51 @@ const fresh = must(site.plan('deploy', observe(empty)));
 const deployed = emptyWorld(site);
 await change(site, deployed, 'deploy');
 const newer = new SimulatedSite({ globals: 'magnum_tag: 2025.1-debian-trixie\n' });
-const upgrade = must(newer.plan('upgrade', observe(deployed), { tags: ['magnum'] }));
+const upgrade = must(planInDetail(newer, deployed, 'upgrade', { tags: ['magnum'] }));
 const tuned = new SimulatedSite({ overrides: { 'heat.conf': '[DEFAULT]\nmax_resources_per_stack = 7\n' } });
-const reconfigure = must(tuned.plan('reconfigure', observe(deployed), {}));
+const reconfigure = must(planInDetail(tuned, deployed, 'reconfigure'));
+const moved = new SimulatedSite({
+  globals: 'openstack_logging_debug: true\nheat_api_port: 18004\nmagnum_tag: 2025.1-debian-trixie\n',
+});
+const everything = must(planInDetail(moved, deployed, 'upgrade', { tags: ['heat', 'magnum', 'loadbalancer'] }));
+
+/** 300 hosts of which one lost a container; each has its own address in a file that changes. */
+const hosts = Array.from({ length: 300 }, (_, i) => `cmp${String(i + 1).padStart(3, '0')}`);
+const few = { tags: ['common', 'memcached'] };
+const many = new SimulatedSite({ hosts });
+const manyDeployed = emptyWorld(many);
+for (const step of must(many.plan('deploy', observe(manyDeployed), few)).steps) {
+  const node = manyDeployed.nodes.get(step.host);
+  if (step.kind === 'pull') await node?.pull(step.image);
+  if (step.kind === 'write') await node?.writeFiles(step.files, step.remove);
+  if (step.kind === 'create') await node?.create(step.as, step.spec, step.labels);
+  if (step.kind === 'start') await node?.start(step.container);
+}
+manyDeployed.nodes.get('cmp007')?.containers.delete('memcached');
+const manyNewer = new SimulatedSite({
+  hosts,
+  globals: 'memcached_connection_limit: 6000\ncommon_tag: 2025.1-debian-trixie\ncron_logrotate_rotation_count: 9\n',
+});
+
+const adrift = copyOf(deployed);
+for (const node of adrift.nodes.values()) {
+  const engine = node.containers.get('heat_engine');
+  if (engine) engine.state = 'exited';
+  const api = node.containers.get('magnum_api');
+  if (api && node.host !== 'node1') node.containers.set('magnum_api', { ...api, id: `by hand on ${node.host}` });
+}
+adrift.nodes.get('node2')?.files.set('/etc/kolla/keystone/keystone.conf', { content: '', mode: '0660', sha256: '' });
+const withoutGlance = new SimulatedSite({ globals: 'enable_glance: false\n' });
 
 describe('the text of a plan', () => {
   it.each([
     ['deploy-fresh', fresh],
     ['upgrade-magnum', upgrade],
     ['reconfigure-heat-override', reconfigure],
+    ['upgrade-with-settings', everything],
+    ['upgrade-300-hosts', must(planInDetail(manyNewer, manyDeployed, 'upgrade', few))],
     ['reconfigure-pending-upgrade', must(newer.plan('reconfigure', observe(deployed)))],
+    ['reconcile-drift', must(withoutGlance.plan('reconcile', observe(adrift), { prune: true }))],
   ])('%s', (name, plan) => {
     const text = `${planText(plan)}\n`;
     expect(text).toBe(readGolden(name, text));

@@ -2,18 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ObservedNode } from '../../src/core/model/node.ts';
 import type { ChangeVerb, Observed } from '../../src/core/plan/policy.ts';
-import type { Plan, Step } from '../../src/core/plan/steps.ts';
+import type { Plan } from '../../src/core/plan/steps.ts';
 import { planJson } from '../../src/report/plan-text.ts';
-import { carryOut, change, copyOf, emptyWorld, observe, watchForMixedVersions } from '../sim/scenario.ts';
+import { carryOut, observe, watchForMixedVersions } from '../sim/scenario.ts';
 import { type Choice, SimulatedSite } from '../sim/site.ts';
 import type { Operation, SimulatedWorld } from '../sim/world.ts';
+import { type Damage, damage, damaged, linearised, numbers, runs, site } from './damage.ts';
 
-/** Set PROPERTY_RUNS to look longer than an ordinary test may. */
-const runs = Number(process.env.PROPERTY_RUNS ?? 25);
-
-const site = new SimulatedSite();
-const deployed = emptyWorld(site);
-await change(site, deployed, 'deploy');
 const sites = [
   site,
   new SimulatedSite({ globals: 'openstack_tag: 2025.1-debian-trixie\n' }),
@@ -30,14 +25,6 @@ const choices: readonly Choice[] = [
   { skipTags: ['common', 'loadbalancer', 'mariadb'] },
   { limit: 'node1' },
 ];
-const containers = [...new Set([...deployed.nodes.values()].flatMap((node) => [...node.containers.keys()]))];
-
-interface Damage {
-  readonly host: string;
-  readonly name: string;
-  readonly how: 'stop' | 'remove' | 'leave previous' | 'leave next' | 'aside' | 'touch';
-}
-
 interface Case {
   /** Number of the site. */
   readonly of: number;
@@ -47,15 +34,9 @@ interface Case {
   readonly seed: number;
 }
 
-const damage: fc.Arbitrary<Damage> = fc.record({
-  host: fc.constantFrom(...site.hosts),
-  name: fc.constantFrom(...containers),
-  how: fc.constantFrom('stop', 'remove', 'leave previous', 'leave next', 'aside', 'touch'),
-});
-
 const anyCase: fc.Arbitrary<Case> = fc.record({
   of: fc.nat(sites.length - 1),
-  verb: fc.constantFrom<ChangeVerb>('deploy', 'upgrade', 'reconfigure'),
+  verb: fc.constantFrom<ChangeVerb>('deploy', 'upgrade', 'reconfigure', 'reconcile'),
   choice: fc.constantFrom(...choices),
   damages: fc.array(damage, { maxLength: 4 }),
   seed: fc.integer({ min: 1, max: 1_000_000 }),
@@ -64,27 +45,6 @@ const anyCase: fc.Arbitrary<Case> = fc.record({
 function siteOf(index: number): SimulatedSite {
   return sites[index] ?? site;
 }
-
-function damaged(damages: readonly Damage[]): SimulatedWorld {
-  const world = copyOf(deployed);
-  for (const { host, name, how } of damages) {
-    const node = world.nodes.get(host);
-    const found = node?.containers.get(name);
-    if (!node || !found) continue;
-    if (how === 'stop') found.state = 'exited';
-    else if (how === 'touch') node.files.set(`/etc/kolla/${name.replaceAll('_', '-')}/stray`, stray);
-    else if (how === 'leave previous' || how === 'leave next') {
-      const left = how === 'leave next' ? (['__next', 'created'] as const) : (['__previous', 'exited'] as const);
-      node.containers.set(`${name}${left[0]}`, { ...found, id: world.newId(), state: left[1] });
-    } else {
-      node.containers.delete(name);
-      if (how === 'aside') node.containers.set(`${name}__previous`, { ...found, state: 'exited' });
-    }
-  }
-  return world;
-}
-
-const stray = { content: 'stray', mode: '0660', sha256: 'stray' };
 
 /** The plan of a case; none when it is rightly refused (nothing of a required service runs, a Galera cluster is down). */
 function planOf({ of, verb, choice, damages }: Case): { world: SimulatedWorld; plan: Plan } | undefined {
@@ -103,34 +63,7 @@ function planOf({ of, verb, choice, damages }: Case): { world: SimulatedWorld; p
   return undefined;
 }
 
-/** A fixed sequence of numbers that looks like chance. */
-function numbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state * 48271) % 2147483647;
-    return state;
-  };
-}
-
-/** One order in which a scheduler might carry the steps out, as a plan that allows no other. */
-function linearised(plan: Plan, seed: number): Plan {
-  const next = numbers(seed);
-  const waiting = [...plan.steps];
-  const done = new Set<string>();
-  const order: Step[] = [];
-  while (waiting.length > 0) {
-    const ready = waiting.filter((step) => step.needs.every((id) => done.has(id)));
-    const step = ready[next() % ready.length];
-    if (step === undefined) throw new Error('no step is ready: the needs are circular or name what does not exist');
-    waiting.splice(waiting.indexOf(step), 1);
-    done.add(step.id);
-    const before = order[order.length - 1];
-    order.push({ ...step, needs: before ? [before.id] : [] });
-  }
-  return { ...plan, steps: order };
-}
-
-describe('any plan', () => {
+describe('any plan', { timeout: 30_000 }, () => {
   it('is the same for the same input, in whatever order a node lists what it has', () => {
     fc.assert(
       fc.property(anyCase, (one) => {

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { hashOf, sha256 } from '../../src/core/hash.ts';
+import type { Generation, StoredGeneration } from '../../src/core/model/generation.ts';
 import {
   type ContainerSpec,
   type ContainerState,
@@ -12,6 +13,7 @@ import {
   type PinnedImage,
 } from '../../src/core/model/node.ts';
 import type { ContainerInspection, ExecResult, NodePort } from '../../src/run/ports.ts';
+import { type Kept, keep, type StoredFile, stored } from './generations.ts';
 import type { SimulatedWorld } from './world.ts';
 
 export interface SimulatedContainer {
@@ -25,12 +27,6 @@ export interface SimulatedContainer {
   loaded: string | undefined;
 }
 
-interface StoredFile {
-  readonly content: string;
-  readonly mode: string;
-  readonly sha256: string;
-}
-
 /** A node in memory that refuses what the engine would refuse. */
 export class SimulatedNode implements NodePort {
   readonly host: string;
@@ -41,6 +37,7 @@ export class SimulatedNode implements NodePort {
   readonly volumes = new Map<string, Map<string, Uint8Array>>();
   /** `repository@digest` → the tags it has. */
   readonly images = new Map<string, Set<string>>();
+  readonly generations = new Map<string, Kept>();
   readonly listening: { address: string; port: number }[] = [];
   readonly #world: SimulatedWorld;
 
@@ -61,7 +58,7 @@ export class SimulatedNode implements NodePort {
       host: this.host,
       hostname: this.host,
       engineVersion: '28.0',
-      containers: [...this.containers].map(([name, container]) => observedContainer(name, container)),
+      containers: [...this.containers].map(([name, container]) => this.#observed(name, container)),
       files: files.sort((a, b) => (a.path < b.path ? -1 : 1)),
       markers: Object.fromEntries(this.markers),
       volumes: [...this.volumes.keys()].sort(),
@@ -71,6 +68,14 @@ export class SimulatedNode implements NodePort {
       images: want.images ? [...this.images].map(([digest, tags]) => observedImage(digest, tags)) : undefined,
       listening: want.listening ? this.listening : undefined,
     };
+  }
+
+  #observed(name: string, { id, spec, labels, state }: SimulatedContainer): ObservedContainer {
+    const health = state === 'running' && spec.healthcheck ? 'healthy' : 'none';
+    const { repository, digest } = spec.image;
+    const tagged = this.images.get(`${repository}@${digest}`)?.has(imageName(spec.image));
+    const image = tagged ? imageName(spec.image) : `sha256:${sha256(digest)}`;
+    return { name, id, image, state, health, labels, created: 0, status: state, volumes: namedVolumes(spec) };
   }
 
   #change<T>(call: string, subject: string, work: () => T): T {
@@ -100,6 +105,19 @@ export class SimulatedNode implements NodePort {
     for (const path of remove) this.#change('delete', path, () => this.files.delete(path));
   }
 
+  async readDetails(paths: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    return this.read(paths);
+  }
+
+  read(paths: readonly string[]): ReadonlyMap<string, string> {
+    return new Map(
+      paths.flatMap((path) => {
+        const file = this.files.get(path);
+        return file ? [[path, file.content] as const] : [];
+      }),
+    );
+  }
+
   async writeMarker(key: string, value: string): Promise<void> {
     if (!/^[a-z0-9._-]+$/.test(key)) throw new Error(`not a marker key: ${key}`);
     this.#change('mark', key, () => this.markers.set(key, value));
@@ -107,6 +125,30 @@ export class SimulatedNode implements NodePort {
 
   async removeMarkers(keys: readonly string[]): Promise<void> {
     for (const key of keys) this.#change('unmark', key, () => this.markers.delete(key));
+  }
+
+  async recordGeneration(directory: string, generation: Generation): Promise<void> {
+    const { container } = generation;
+    this.#change('record', container, () =>
+      this.generations.set(container, keep(this.generations.get(container), generation, directory, this.files)),
+    );
+  }
+
+  async restoreGeneration(container: string, directory: string): Promise<boolean> {
+    const files = this.generations.get(container)?.current.files;
+    if (files === undefined) return false;
+    for (const [path, file] of files) this.#change('write', path, () => this.files.set(path, file));
+    const stale = [...this.files.keys()].filter((path) => path.startsWith(directory) && !files.has(path));
+    for (const path of stale) this.#change('delete', path, () => this.files.delete(path));
+    return true;
+  }
+
+  async readGeneration(name: string, _: string, which: 'current' | 'previous'): Promise<StoredGeneration | undefined> {
+    return stored(this.generations.get(name)?.[which]);
+  }
+
+  async removeGenerations(containers: readonly string[]): Promise<void> {
+    for (const name of containers) this.#change('forget', name, () => this.generations.delete(name));
   }
 
   async removeVolumes(names: readonly string[]): Promise<void> {
@@ -136,6 +178,10 @@ export class SimulatedNode implements NodePort {
     const container = this.#get(name);
     if (container.state === 'running') return;
     this.#change('start', name, () => {
+      if (container.state === 'paused') {
+        container.state = 'running';
+        return;
+      }
       container.loaded = this.directoryHash(container);
       const short = container.spec.restart === 'no';
       const crashed = this.#world.crashes(container);
@@ -146,7 +192,7 @@ export class SimulatedNode implements NodePort {
 
   async stop(name: string): Promise<void> {
     const container = this.containers.get(name);
-    if (container?.state !== 'running') return;
+    if (container?.state !== 'running' && container?.state !== 'paused') return;
     this.#change('stop', name, () => {
       container.state = 'exited';
     });
@@ -176,8 +222,15 @@ export class SimulatedNode implements NodePort {
   async inspect(name: string): Promise<ContainerInspection | undefined> {
     const found = this.containers.get(name);
     if (!found) return undefined;
-    const { id, exitCode, restartCount } = found;
-    return { id, running: found.state === 'running', exitCode, restartCount, startedAt: '2026-01-01T00:00:00Z' };
+    const { id, exitCode, restartCount, spec } = found;
+    const running = found.state === 'running';
+    const check = spec.healthcheck?.test;
+    return { id, running, exitCode, restartCount, startedAt: '2026-01-01T00:00:00Z', check };
+  }
+
+  async settingsDiffering(name: string, spec: ContainerSpec): Promise<readonly string[]> {
+    const seen = Object.keys(this.containers.get(name)?.spec.environment ?? {});
+    return seen.filter((key) => !(key in spec.environment)).map((key) => `environment + ${key}`);
   }
 
   async wait(name: string): Promise<number> {
@@ -185,7 +238,7 @@ export class SimulatedNode implements NodePort {
   }
 
   async logs(name: string): Promise<string> {
-    return `last words of ${name}\n`;
+    return this.#world.logs(this, name);
   }
 
   async exec(name: string, argv: readonly string[]): Promise<ExecResult> {
@@ -228,12 +281,6 @@ export class SimulatedNode implements NodePort {
 
 function namedVolumes(spec: ContainerSpec): string[] {
   return spec.volumes.map((bind) => bind.split(':')[0] ?? '').filter((source) => !source.startsWith('/'));
-}
-
-function observedContainer(name: string, container: SimulatedContainer): ObservedContainer {
-  const { id, spec, labels, state } = container;
-  const health = state === 'running' && spec.healthcheck ? 'healthy' : 'none';
-  return { name, id, image: imageName(spec.image), state, health, labels, created: 0, status: state };
 }
 
 function observedImage(digest: string, tags: ReadonlySet<string>): ObservedImage {

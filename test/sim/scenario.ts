@@ -1,5 +1,7 @@
+import type { Result } from '../../src/core/model/diagnostic.ts';
 import { label, type ObservedNode } from '../../src/core/model/node.ts';
 import { Secret } from '../../src/core/model/secret.ts';
+import { detailsOf, pathsOf, wantedDetails } from '../../src/core/plan/details.ts';
 import type { ChangeVerb, Observed } from '../../src/core/plan/policy.ts';
 import type { Plan } from '../../src/core/plan/steps.ts';
 import { type RunEvent, type RunResult, runPlan } from '../../src/run/run.ts';
@@ -24,24 +26,17 @@ export function emptyWorld(site: SimulatedSite): SimulatedWorld {
 
 /** The same nodes once more, to try something else from here. */
 export function copyOf(world: SimulatedWorld): SimulatedWorld {
-  const copy = new SimulatedWorld();
+  const copy = new SimulatedWorld(world);
   for (const node of world.nodes.values()) {
     const twin = new SimulatedNode(copy, node.host, node.address);
-    for (const [name, container] of node.containers) twin.containers.set(name, { ...container, id: copy.newId() });
-    for (const [key, value] of node.markers) twin.markers.set(key, relabelled(key, value, node, twin));
+    for (const [name, container] of node.containers) twin.containers.set(name, { ...container });
+    for (const [key, value] of node.markers) twin.markers.set(key, value);
     for (const [path, file] of node.files) twin.files.set(path, file);
+    for (const [name, kept] of node.generations) twin.generations.set(name, kept);
     for (const [name, files] of node.volumes) twin.volumes.set(name, new Map(files));
     for (const [image, tags] of node.images) twin.images.set(image, new Set(tags));
   }
   return copy;
-}
-
-/** Markers of reloads name a container by its id, which is another one in the copy. */
-function relabelled(key: string, value: string, from: SimulatedNode, to: SimulatedNode): string {
-  const [id = '', hash] = value.split(' ');
-  const name = [...from.containers].find(([, container]) => container.id === id)?.[0];
-  const copied = key.startsWith('loaded.') && name !== undefined ? to.containers.get(name)?.id : undefined;
-  return copied === undefined ? value : `${copied} ${hash}`;
 }
 
 export function observe(world: SimulatedWorld, want = { images: true, listening: true }): Observed {
@@ -61,6 +56,7 @@ function clientsOf(world: SimulatedWorld): ClientsPort {
     setServers: async (_balancer, container) => void (await needs(container)),
     countSessions: async () => 0,
     countOthers: async () => world.othersServing(),
+    checkGate: async (node, gate) => world.gate(node.host, gate),
   };
 }
 
@@ -78,7 +74,13 @@ export async function carryOut(plan: Plan, world: SimulatedWorld, settings: RunS
   };
   return runPlan(
     plan,
-    { nodes: world.nodes, clients: clientsOf(world), clock, randomBytes: (size) => new Uint8Array(size).fill(7) },
+    {
+      nodes: world.nodes,
+      clients: clientsOf(world),
+      clock,
+      hooks: { run: async (hook) => world.hook(hook) },
+      randomBytes: (size) => new Uint8Array(size).fill(7),
+    },
     {
       runId: 'run',
       forks: settings.forks ?? 30,
@@ -106,6 +108,23 @@ export async function change(
   return plan;
 }
 
+/** As the command line plans: where something differs, with what a second look at the nodes finds. */
+export function planInDetail(
+  site: SimulatedSite,
+  world: SimulatedWorld,
+  verb: ChangeVerb,
+  choice: Choice = {},
+): Result<Plan> {
+  const observed = observe(world);
+  const coarse = site.plan(verb, observed, choice);
+  if (!coarse.ok) return coarse;
+  const details = [...wantedDetails(coarse.value, observed)].map(([host, wanted]) => {
+    const texts = world.nodes.get(host)?.read(pathsOf(wanted)) ?? new Map();
+    return [host, detailsOf(wanted, texts)] as const;
+  });
+  return site.plan(verb, observed, choice, undefined, {}, new Map(details));
+}
+
 /** All that a run leaves behind on the nodes, in a form that two worlds can be compared by. */
 export function stateOf(world: SimulatedWorld): unknown {
   return [...world.nodes.values()].map((node) => ({
@@ -125,7 +144,7 @@ export function stateOf(world: SimulatedWorld): unknown {
       ]),
     ),
     files: Object.fromEntries([...node.files].sort(byName)),
-    markers: Object.fromEntries([...node.markers].filter(([key]) => !key.startsWith('loaded.')).sort(byName)),
+    markers: Object.fromEntries([...node.markers].filter(([key]) => !/^(?:loaded|made)\./.test(key)).sort(byName)),
     volumes: Object.fromEntries([...node.volumes].sort(byName).map(([name, files]) => [name, [...files.keys()]])),
   }));
 }

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { leftoverInput } from '../../src/cli/leftovers.ts';
 import type { SelectionOptions } from '../../src/cli/options.ts';
 import { type LoadedSite, programDirectory, selectTarget, type Target } from '../../src/cli/site.ts';
 import { hostClaims } from '../../src/cli/survey.ts';
@@ -9,6 +10,7 @@ import { topologicalOrder } from '../../src/core/graph/dag.ts';
 import { sha256 } from '../../src/core/hash.ts';
 import { DeployError, type Diagnostic, exitCode, failure, type Result } from '../../src/core/model/diagnostic.ts';
 import { imageName } from '../../src/core/model/node.ts';
+import type { PlanInput } from '../../src/core/plan/context.ts';
 import { makePlan } from '../../src/core/plan/plan.ts';
 import { type ChangeVerb, imagesToResolve, type Observed } from '../../src/core/plan/policy.ts';
 import { precheck } from '../../src/core/plan/prechecks.ts';
@@ -46,12 +48,22 @@ export interface SiteSettings {
   readonly globals?: string;
   readonly overrides?: Readonly<Record<string, string>>;
   readonly hosts?: readonly string[];
+  /** Texts of `group_vars/<name>.yml` and `host_vars/<name>.yml`. */
+  readonly groupVars?: Readonly<Record<string, string>>;
+  readonly hostVars?: Readonly<Record<string, string>>;
+  /** Arguments of `-e`. */
+  readonly extraVars?: readonly string[];
+  /** Passwords that are not `passwordOf` their name. */
+  readonly passwords?: (name: string) => string | undefined;
+  /** Lines added to the definition of a service, by its name. */
+  readonly definitions?: Readonly<Record<string, string>>;
 }
 
 export interface Choice {
   readonly tags?: readonly string[];
   readonly skipTags?: readonly string[];
   readonly limit?: string;
+  readonly prune?: boolean;
 }
 
 /** Address of the n-th host, counted from 0. */
@@ -113,6 +125,7 @@ export class SimulatedSite {
     choice: Choice = {},
     digest: (image: string) => string = digestOf,
     limits: RolloutLimits = {},
+    details?: PlanInput['details'],
   ): Result<Plan> {
     const { target, desired } = this.desired(choice);
     const seen = new Map([...observed].filter(([host]) => target.hosts.includes(host)));
@@ -120,8 +133,11 @@ export class SimulatedSite {
       const found = precheck(desired, seen, hostClaims({ loaded: this.loaded, target }));
       if (found.some((d) => d.severity === 'error')) return failure(found);
     }
+    const leftovers = leftoverInput(this.loaded, target, optionsFor(choice), choice.prune ? observed : seen);
     const images = imagesToResolve(verb, desired, seen).map(imageName);
-    return makePlan({ verb, desired, observed: seen, digests: new Map(images.map((i) => [i, digest(i)])), limits });
+    const digests = new Map(images.map((i) => [i, digest(i)]));
+    const secrets = this.loaded.site.secretValues();
+    return makePlan({ verb, desired, observed: seen, digests, limits, leftovers, details, secrets });
   }
 }
 
@@ -135,7 +151,7 @@ export function must<T>(result: Result<T>): T {
   return result.value;
 }
 
-const silent = { json: false, line() {}, note() {}, data() {}, diagnostics() {}, redactWith() {} };
+const silent = { json: false, line() {}, note() {}, data() {}, diagnostics() {}, failure() {}, redactWith() {} };
 
 function optionsFor(choice: Choice): SelectionOptions {
   return {
@@ -149,7 +165,19 @@ function optionsFor(choice: Choice): SelectionOptions {
     skipTags: choice.skipTags ?? [],
     limit: choice.limit,
     rollout: {},
+    prune: choice.prune,
   };
+}
+
+function varFiles(folder: string, texts: Readonly<Record<string, string>> = {}) {
+  return Object.entries(texts).map(([name, text]) => ({ name, file: `${folder}/${name}.yml`, text }));
+}
+
+/** A key of the test's own takes the place of that in the base. */
+function globalsText(own: string): string {
+  const keys = new Set([...own.matchAll(/^\w+:/gm)].map(([key]) => key));
+  const base = baseGlobals.split('\n').filter((line) => !keys.has(/^\w+:/.exec(line)?.[0] ?? ''));
+  return `${base.join('\n')}${own}`;
 }
 
 function load(settings: SiteSettings, hosts: readonly string[]): LoadedSite {
@@ -158,19 +186,27 @@ function load(settings: SiteSettings, hosts: readonly string[]): LoadedSite {
     .replaceAll(/^node1$/gm, hosts.join('\n'))
     .replace(/^node1 .*$/m, lines)
     .replace(/\[deployment\]\n.*\n/, '');
-  const passwords = shipped.passwords.replaceAll(/^(\w+):.*$/gm, (_, name) => `${name}: '${passwordOf(name)}'`);
+  const passwords = shipped.passwords.replaceAll(
+    /^(\w+):.*$/gm,
+    (_, name) => `${name}: '${settings.passwords?.(name) ?? passwordOf(name)}'`,
+  );
   const site = must(
     assembleSite({
       configDir: '/etc/deploy',
-      globals: { file: 'globals.yml', text: `${baseGlobals}${settings.globals ?? ''}` },
+      globals: { file: 'globals.yml', text: globalsText(settings.globals ?? '') },
       globalsD: [],
       passwords: { file: 'passwords.yml', text: passwords },
       inventories: [{ file: 'inventory', text: inventory }],
-      groupVars: [],
-      hostVars: [],
+      groupVars: varFiles('group_vars', settings.groupVars),
+      hostVars: varFiles('host_vars', settings.hostVars),
       defaults: shipped.defaults,
-      services: shipped.services,
-      extraVars: [],
+      extraVars: (settings.extraVars ?? []).map((text) => ({ kind: 'argument', text })),
+      services: shipped.services.map(({ file, text }) => {
+        const [added = ''] = Object.entries(settings.definitions ?? {}).flatMap(([service, lines]) =>
+          file.endsWith(`/${service}/service.yml`) ? [lines] : [],
+        );
+        return { file, text: `${text}${added}` };
+      }),
       overrides: new Map(Object.entries(settings.overrides ?? {})),
     }),
   );

@@ -1,5 +1,6 @@
+import type { EvaluatedGate } from '../../src/core/desired/gate.ts';
 import type { HostName } from '../../src/core/model/node.ts';
-import type { ExecResult } from '../../src/run/ports.ts';
+import type { ExecResult, GateAnswer, HookOutcome, HooksPort } from '../../src/run/ports.ts';
 import type { SimulatedContainer, SimulatedNode } from './node.ts';
 
 /** One change of a node, in the order in which it happened over all nodes. */
@@ -22,13 +23,24 @@ export class SimulatedWorld {
   after: (operation: Operation) => void = () => {};
   /** An answer other than that of a container in good health. */
   exec: ExecAnswer = () => undefined;
+  /** What is heard when a gate is asked. */
+  gate: (host: HostName, gate: EvaluatedGate) => GateAnswer = () => ({ ok: true });
+  /** How an operator's executable ends. */
+  hook: (hook: Parameters<HooksPort['run']>[0]) => HookOutcome = () => ({ ok: true });
   /** Exit code of a short-lived container. */
   exitCodeOf: (container: string) => number = () => 0;
   /** Containers that end as soon as they are started. */
   crashes: (container: SimulatedContainer) => boolean = () => false;
   /** Other servers that load balancers see taking requests when one is to be drained. */
   othersServing: () => number = () => this.nodes.size - 1;
-  #nextId = 1;
+  #nextId: number;
+
+  /** A copy goes on counting where its original stood: ids stay those of one container each. */
+  constructor(original?: SimulatedWorld) {
+    this.#nextId = original === undefined ? 1 : original.#nextId;
+  }
+  /** What a container has logged last. */
+  logs: (node: SimulatedNode, container: string) => string = (_, container) => `last words of ${container}\n`;
 
   newId(): string {
     return `id${this.#nextId++}`;

@@ -11,15 +11,14 @@ import { readImages } from '../../edge/store/read-images.ts';
 import type { BuildEvent, BuildRow } from '../../run/build-ports.ts';
 import { changeOptions, type Invocation } from '../invocation.ts';
 import { closeAll, openNodes } from '../nodes.ts';
-import { createOutput, type Output } from '../output.ts';
+import type { Output } from '../output.ts';
 import { openSiteRegistry } from '../registry.ts';
 import { type LoadedSite, loadSite, programDirectory, unwrap } from '../site.ts';
 
 const builders = 'container-image-builders';
 
-export async function run({ args, options: raw }: Invocation): Promise<ExitCode> {
+export async function run({ args, options: raw, output }: Invocation): Promise<ExitCode> {
   const options = changeOptions(raw);
-  const output = createOutput(options.json);
   const loaded = await loadSite(options, output);
   const definitions = unwrap(await readImages(join(programDirectory, 'services')), output, exitCode.badInput);
   const enabled = new Set(loaded.services.map((s) => s.definition.service));
@@ -44,7 +43,7 @@ export async function run({ args, options: raw }: Invocation): Promise<ExitCode>
 }
 
 /** Images are built on the first host of their own group. */
-function buildHost(loaded: LoadedSite): string {
+export function buildHost(loaded: LoadedSite): string {
   const [host] = loaded.site.inventory.groups.get(builders)?.hosts ?? [];
   if (host !== undefined) return host;
   throw new DeployError(
@@ -57,7 +56,7 @@ function buildHost(loaded: LoadedSite): string {
   );
 }
 
-async function planImages(
+export async function planImages(
   loaded: LoadedSite,
   scope: Scope,
   registry: Registry,
@@ -124,9 +123,10 @@ async function build(
   // A session first: see SshConnection.forwardSocket.
   await node.connection.exec('true');
   const engine = new Engine(node.connection, { timeoutMs: 3_600_000 });
+  const stop = new AbortController();
+  const onSignal = () => stop.abort();
+  process.once('SIGINT', onSignal);
   try {
-    const stop = new AbortController();
-    process.once('SIGINT', () => stop.abort());
     const buildOptions = {
       push: raw.push === true,
       force: raw.force === true,
@@ -148,6 +148,7 @@ async function build(
       0,
     );
   } finally {
+    process.off('SIGINT', onSignal);
     engine.close();
   }
 }

@@ -1,28 +1,17 @@
-import { type ExitCode, exitCode } from '../../core/model/diagnostic.ts';
-import type { ChangeVerb } from '../../core/plan/policy.ts';
-import { carryOut, confirmed, describeLeft, showPlan } from '../carry-out.ts';
-import { changeOptions, type Invocation } from '../invocation.ts';
-import { closeAll, observeAll } from '../nodes.ts';
-import { createOutput } from '../output.ts';
-import { planFor, prechecks, takeSurvey, wantedLook } from '../survey.ts';
+import type { ExitCode } from '../../core/model/diagnostic.ts';
+import { carryThrough } from '../carry-through.ts';
+import { changeOptions, type Invocation, verbOptions } from '../invocation.ts';
+import { closeAll } from '../nodes.ts';
+import { plannedVerb, planOf, surveyFor } from '../verbs.ts';
 
-/** pull, deploy, reconfigure, upgrade: plan → show → confirm → carry out → look again. */
-export async function run(invocation: Invocation): Promise<ExitCode> {
-  const verb = invocation.name as ChangeVerb;
-  const options = changeOptions(invocation.options);
-  const output = createOutput(options.json);
-  const survey = await takeSurvey(options, output, wantedLook(verb));
+/** Every verb that changes nodes: plan → show → confirm → carry out → look again. */
+export async function run({ name, options: raw, output }: Invocation): Promise<ExitCode> {
+  const verb = plannedVerb(name, 'deploy');
+  const options = { ...changeOptions(raw), ...verbOptions(raw) };
+  const survey = await surveyFor(verb, options, output);
   try {
-    const plan = await planFor(verb, survey, output, await prechecks(verb, survey));
-    showPlan(plan, output);
-    if (plan.steps.length === 0) return exitCode.ok;
-    if (!(await confirmed(options, 'Carry this out?'))) return exitCode.ok;
-    const code = await carryOut(plan, survey, options, output);
-    if (code !== exitCode.ok) return code;
-    const observed = await observeAll(survey.nodes, wantedLook(verb));
-    const rest = await planFor(verb, { ...survey, observed }, output);
-    if (rest.steps.length > 0) throw describeLeft(rest);
-    return exitCode.ok;
+    const plan = await planOf(verb, survey, options, output);
+    return await carryThrough(verb, plan, survey, options, output);
   } finally {
     await closeAll(survey.nodes);
   }

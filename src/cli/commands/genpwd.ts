@@ -4,12 +4,10 @@ import { parseServiceFile } from '../../core/schema/service-file.ts';
 import { generatePasswords } from '../../edge/store/genpwd.ts';
 import { readServiceFiles } from '../../edge/store/read-site.ts';
 import { changeOptions, type Invocation } from '../invocation.ts';
-import { createOutput } from '../output.ts';
 import { programDirectory, unwrap } from '../site.ts';
 
-export async function run({ options: raw }: Invocation): Promise<ExitCode> {
+export async function run({ options: raw, output }: Invocation): Promise<ExitCode> {
   const options = changeOptions(raw);
-  const output = createOutput(options.json);
   const texts = unwrap(
     await readServiceFiles(join(programDirectory, 'services'), options.configdir),
     output,

@@ -2,14 +2,12 @@ import { type ExitCode, exitCode } from '../../core/model/diagnostic.ts';
 import { listRuns, readRun, stateDirectory } from '../../edge/store/journal.ts';
 import { historyText, outcomeOf } from '../../report/history-text.ts';
 import type { Invocation } from '../invocation.ts';
-import { createOutput } from '../output.ts';
 
 /** Runs shown unless told otherwise. */
 const shown = 20;
 
 /** The runs this user made from this machine, the latest first. */
-export async function run({ options }: Invocation): Promise<ExitCode> {
-  const output = createOutput(options.json === true);
+export async function run({ options, output }: Invocation): Promise<ExitCode> {
   const directory = stateDirectory();
   const names = (await listRuns(directory)).slice(0, Number(options.last ?? shown));
   const journals = (await Promise.all(names.map((name) => readRun(directory, name)))).flatMap((one) => one ?? []);

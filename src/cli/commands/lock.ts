@@ -4,14 +4,14 @@ import { didYouMean } from '../../core/model/suggest.ts';
 import type { OpenNode } from '../../edge/node/node.ts';
 import { changeOptions, type Invocation } from '../invocation.ts';
 import { closeAll, openNodes } from '../nodes.ts';
-import { createOutput, type Output } from '../output.ts';
+import type { Output } from '../output.ts';
 import { loadSite, selectTarget } from '../site.ts';
 
 /** `status` shows who holds the locks of the selected nodes; `break --run RUN` ends the session that holds them. */
 export async function run(invocation: Invocation): Promise<ExitCode> {
   const action = knownAction(invocation.args[0] ?? '');
   const options = changeOptions(invocation.options);
-  const output = createOutput(options.json);
+  const { output } = invocation;
   const broken = typeof invocation.options.run === 'string' ? invocation.options.run : undefined;
   if (action === 'break' && broken === undefined) {
     const hint = 'deploy lock status names the run';

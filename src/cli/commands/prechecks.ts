@@ -4,15 +4,13 @@ import { precheck } from '../../core/plan/prechecks.ts';
 import { requiredServices } from '../../core/plan/required.ts';
 import { changeOptions, type Invocation } from '../invocation.ts';
 import { closeAll } from '../nodes.ts';
-import { createOutput } from '../output.ts';
 import { openSiteRegistry, resolveDigests } from '../registry.ts';
 import { hostClaims, type Survey, takeSurvey } from '../survey.ts';
 import { foreignVip } from '../vip.ts';
 
 /** Everything that would be in the way of `deploy`, found in one look and reported together. */
-export async function run({ options: raw }: Invocation): Promise<ExitCode> {
+export async function run({ options: raw, output }: Invocation): Promise<ExitCode> {
   const options = changeOptions(raw);
-  const output = createOutput(options.json);
   const survey = await takeSurvey(options, output, { images: true, listening: true });
   try {
     const found = [

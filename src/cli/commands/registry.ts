@@ -1,13 +1,15 @@
 import type { ExitCode } from '../../core/model/diagnostic.ts';
 import type { Invocation } from '../invocation.ts';
+import type { OptionSet } from '../option-sets.ts';
 
 export interface CommandEntry {
   readonly name: string;
   readonly summary: string;
-  readonly usage?: string;
+  /** Name in commander's notation and what it is. */
+  readonly arguments?: readonly (readonly [name: string, about: string])[];
   /** Changes nodes: asks before it does, and takes what all such commands take. */
   readonly mutating: boolean;
-  readonly takes: readonly ('site' | 'selection' | 'rollout' | 'yes' | 'build' | 'destroy')[];
+  readonly takes: readonly OptionSet[];
   readonly examples: readonly string[];
   /** Loaded only when the command is run: start-up time is part of every command. */
   readonly load: () => Promise<{ readonly run: (invocation: Invocation) => Promise<ExitCode> }>;
@@ -15,12 +17,12 @@ export interface CommandEntry {
 
 const change = () => import('./change.ts');
 
-/** Every command of the tool; tests walk this table. */
+/** Every command but `run`, which carries out these: `allCommands` has it as well. */
 export const commands: readonly CommandEntry[] = [
   {
     name: 'build',
     summary: 'Build images on the build host, parents first, and push them to the registry',
-    usage: '[PATTERN...]',
+    arguments: [['[patterns...]', 'services, images, globs or /regular expressions/']],
     mutating: false,
     takes: ['site', 'build'],
     examples: ['deploy build --push', "deploy build magnum 'heat-*' --push"],
@@ -38,7 +40,7 @@ export const commands: readonly CommandEntry[] = [
     name: 'deploy',
     summary: 'Bring services up, or to the wanted state: images, files, containers, migrations, registration',
     mutating: true,
-    takes: ['site', 'selection', 'rollout', 'yes'],
+    takes: ['site', 'selection', 'rollout', 'yes', 'prune'],
     examples: ['deploy deploy', 'deploy deploy --tags heat --yes'],
     load: change,
   },
@@ -46,7 +48,7 @@ export const commands: readonly CommandEntry[] = [
     name: 'reconfigure',
     summary: 'Bring files, containers and registration to the wanted state; images stay',
     mutating: true,
-    takes: ['site', 'selection', 'rollout', 'yes'],
+    takes: ['site', 'selection', 'rollout', 'yes', 'prune'],
     examples: ['deploy reconfigure', 'deploy reconfigure --tags heat --skip-tags common'],
     load: change,
   },
@@ -59,21 +61,50 @@ export const commands: readonly CommandEntry[] = [
     load: change,
   },
   {
+    name: 'reconcile',
+    summary: 'Put right whatever differs from what is wanted, from whatever cause; with --prune also what is left over',
+    mutating: true,
+    takes: ['site', 'selection', 'rollout', 'yes', 'prune'],
+    examples: ['deploy reconcile', 'deploy reconcile --tags heat --yes', 'deploy reconcile --prune'],
+    load: change,
+  },
+  {
+    name: 'rollback',
+    summary: 'Bring containers back to image, settings and files of before, as their nodes have recorded them',
+    mutating: true,
+    takes: ['site', 'selection', 'rollout', 'yes'],
+    examples: ['deploy rollback --tags magnum', 'deploy rollback --tags heat_api --yes'],
+    load: change,
+  },
+  {
     name: 'plan',
     summary:
-      'Show what a verb (pull, deploy, reconfigure, upgrade, stop, destroy) would do; exit 2 when it would do something',
-    usage: 'VERB',
+      'Show what a verb (pull, deploy, reconfigure, upgrade, reconcile, rollback, stop, destroy) would do; exit 2 when it would do something',
+    arguments: [['<verb>', 'pull, deploy, reconfigure, upgrade, reconcile, rollback, stop or destroy']],
     mutating: false,
-    takes: ['site', 'selection', 'rollout', 'destroy'],
-    examples: ['deploy plan upgrade --tags magnum', 'deploy plan reconfigure --json'],
+    takes: ['site', 'selection', 'rollout', 'destroy', 'prune', 'out'],
+    examples: [
+      'deploy plan upgrade --tags magnum',
+      'deploy plan upgrade --tags magnum --out magnum.plan',
+      'deploy plan reconfigure --json',
+    ],
     load: () => import('./plan.ts'),
   },
   {
+    name: 'apply',
+    summary: 'Carry out a plan saved by deploy plan --out; refused when anything it was made from has moved since',
+    arguments: [['<file>', 'a plan saved by deploy plan VERB --out FILE']],
+    mutating: true,
+    takes: ['run', 'yes'],
+    examples: ['deploy apply magnum.plan', 'deploy apply magnum.plan --yes'],
+    load: () => import('./apply.ts'),
+  },
+  {
     name: 'status',
-    summary: 'Show every container that should be there, its image and its health',
+    summary: 'Show every container that should be there, its image and its health; or what changed behind our back',
     mutating: false,
-    takes: ['site', 'selection'],
-    examples: ['deploy status', 'deploy status --tags magnum --json'],
+    takes: ['site', 'selection', 'drift'],
+    examples: ['deploy status', 'deploy status --tags magnum --json', 'deploy status --drift'],
     load: () => import('./status.ts'),
   },
   {
@@ -90,7 +121,7 @@ export const commands: readonly CommandEntry[] = [
     mutating: true,
     takes: ['site', 'selection', 'yes'],
     examples: ['deploy stop --tags magnum'],
-    load: () => import('./teardown.ts'),
+    load: change,
   },
   {
     name: 'destroy',
@@ -98,7 +129,7 @@ export const commands: readonly CommandEntry[] = [
     mutating: true,
     takes: ['site', 'selection', 'yes', 'destroy'],
     examples: ['deploy destroy --tags magnum', 'deploy destroy --keep-volumes --yes-i-really-really-mean-it'],
-    load: () => import('./teardown.ts'),
+    load: change,
   },
   {
     name: 'genpwd',
@@ -107,5 +138,17 @@ export const commands: readonly CommandEntry[] = [
     takes: ['site'],
     examples: ['deploy genpwd --configdir /etc/kolla'],
     load: () => import('./genpwd.ts'),
+  },
+  {
+    name: 'config',
+    summary: 'Show a variable as the hosts have it, and which files set it (config get VARIABLE)',
+    arguments: [
+      ['<get>', 'what to do'],
+      ['<variable>', 'its name'],
+    ],
+    mutating: false,
+    takes: ['site', 'config'],
+    examples: ['deploy config get openstack_tag', 'deploy config get heat_logging_debug --host ctl1 --explain'],
+    load: () => import('./config.ts'),
   },
 ];

@@ -1,12 +1,11 @@
 import { DeployError, type ExitCode, error, exitCode } from '../../core/model/diagnostic.ts';
 import { outcomeOf } from '../../report/history-text.ts';
 import type { Invocation } from '../invocation.ts';
-import { createOutput } from '../output.ts';
 import { journalOf } from './show.ts';
 
 /** The same verb and options again: what is left is what the nodes do not yet have. */
 export async function run(invocation: Invocation): Promise<ExitCode> {
-  const output = createOutput(invocation.options.json === true);
+  const { output } = invocation;
   const journal = await journalOf(invocation.args[0]);
   const { head } = journal;
   if (!head.repeatable) {

@@ -4,11 +4,9 @@ import { didYouMean } from '../../core/model/suggest.ts';
 import { listRuns, readRun, stateDirectory } from '../../edge/store/journal.ts';
 import { runText } from '../../report/history-text.ts';
 import type { Invocation } from '../invocation.ts';
-import { createOutput } from '../output.ts';
 
 /** What one run did, from its journal. */
-export async function run({ args, options }: Invocation): Promise<ExitCode> {
-  const output = createOutput(options.json === true);
+export async function run({ args, output }: Invocation): Promise<ExitCode> {
   const journal = await journalOf(args[0]);
   if (output.json) for (const entry of [journal.head, ...journal.entries]) output.data(entry);
   else output.line(runText(journal));

@@ -3,14 +3,13 @@ import { containerStatus, type StatusRow } from '../../core/plan/status.ts';
 import { statusText } from '../../report/status-text.ts';
 import { changeOptions, type Invocation } from '../invocation.ts';
 import { closeAll } from '../nodes.ts';
-import { createOutput } from '../output.ts';
 import { type Survey, takeSurvey } from '../survey.ts';
 
 /** Exit 0 when every container that should be there runs and is healthy, else 1. */
-export async function run({ options: raw }: Invocation): Promise<ExitCode> {
+export async function run({ options: raw, output }: Invocation): Promise<ExitCode> {
   const options = changeOptions(raw);
-  const output = createOutput(options.json);
-  const survey = await takeSurvey(options, output);
+  if (raw.drift === true) return (await import('./drift.ts')).showDrift(options, output);
+  const survey = await takeSurvey(options, output, {}, false);
   try {
     const rows = await Promise.all(containerStatus(survey.desired, survey.observed).map((row) => settled(row, survey)));
     if (output.json) output.data({ containers: rows });

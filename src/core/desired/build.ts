@@ -8,10 +8,20 @@ import type { LoadedService } from '../schema/service-file.ts';
 import { FieldReader } from './evaluate.ts';
 import { filesOf, localsOf, overrideFile } from './files.ts';
 import { backendName, type FragmentReceiver, fragmentPath, fragmentReceiver, fragmentsOf } from './fragments.ts';
+import { buildGates } from './gates.ts';
 import { type Building, configDirectory, containerKey, type DesiredInput, placesOf } from './input.ts';
-import type { BalancedServer, Desired, DesiredContainer, DesiredFragment, DesiredService } from './model.ts';
+import type {
+  BalancedServer,
+  Desired,
+  DesiredContainer,
+  DesiredFragment,
+  DesiredService,
+  WantedPlaces,
+} from './model.ts';
 import { buildOneShots } from './one-shots.ts';
+import { contentOf, sourcesOf } from './sources.ts';
 import { specHashOf, specOf } from './spec.ts';
+import { wantedPlaces } from './wanted.ts';
 import { databaseWish, identityWish, messagingWish } from './wishes.ts';
 
 /**
@@ -25,7 +35,6 @@ export function buildDesired(input: DesiredInput): Result<Desired> {
     diagnostics,
     overridesUsed: new Set(),
     overridesKnown: new Set(),
-    groupTable: Object.fromEntries(input.groups),
     names: new Map(),
   };
   const receiver = fragmentReceiver(input.services);
@@ -50,8 +59,23 @@ export function buildDesired(input: DesiredInput): Result<Desired> {
       : [],
     required: requiredPlaces(building),
     fragmentPaths: receiver ? allFragmentPaths(building, receiver) : new Map(),
+    receiver: receiver && receiverPlace(receiver),
+    wanted: onDemand(() => wantedPlaces(building)),
   };
   return resultOf(desired, unique(diagnostics));
+}
+
+function receiverPlace({ name, container, fragments }: FragmentReceiver): Desired['receiver'] {
+  const directory = configDirectory(name);
+  return { directory, fragments: `${directory}${fragments.directory}/`, reload: container.reload };
+}
+
+function onDemand(work: () => WantedPlaces): () => WantedPlaces {
+  let result: WantedPlaces | undefined;
+  return () => {
+    result ??= work();
+    return result;
+  };
 }
 
 /** The same problem met in several files of one host is one problem. */
@@ -96,6 +120,7 @@ function buildService(
     whole: selected.whole,
     home: [...groupHosts.values()].flat()[0],
     phases: definition.phases,
+    gates: buildGates(building, service, [...new Set([...groupHosts.values()].flat())]),
     containers,
     groupHosts,
     oneShots: buildOneShots(building, service, containers, groupHosts),
@@ -137,8 +162,18 @@ function buildContainer(
   const reader = readerFor(building, service, name, host);
   const at = (...path: (string | number)[]) => ['containers', name, ...path];
   if (!reader.boolean(container.enabled, at('enabled'))) return undefined;
-  const files = filesOf(building, { service, name, container, host, reader });
-  const spec = specOf(service, name, reader);
+  const scope = building.scope(host);
+  const made = { templates: new Set<string>(), overrides: new Set<string>() };
+  const { value: image, reads: imageReads } = scope.used(() => ({
+    repository: `${reader.variableText('docker_image_url')}${reader.text(container.image, at('image'))}`,
+    tag: reader.text(container.tag, at('tag')),
+  }));
+  const { value: content, reads } = scope.used(() => ({
+    files: filesOf(building, { service, name, container, host, reader, made }),
+    spec: specOf(service, name, reader),
+  }));
+  const { files, spec } = content;
+  const definition = { service: service.definition.service, container: name, part: contentOf(container) };
   const address = reader.variableText('api_interface_address');
   return {
     host,
@@ -146,10 +181,7 @@ function buildContainer(
     name,
     key: containerKey(name),
     directory: configDirectory(name),
-    image: {
-      repository: `${reader.variableText('docker_image_url')}${reader.text(container.image, at('image'))}`,
-      tag: reader.text(container.tag, at('tag')),
-    },
+    image,
     spec,
     // A start command in config.json takes effect only with a new process, so a reload must not be enough for it.
     specHash: specHashOf(spec, container.reload ? (files[0]?.sha256 ?? '') : ''),
@@ -158,6 +190,7 @@ function buildContainer(
     reload: container.reload,
     servers: serversOf(name, container, reader),
     ports: container.ports.map((port, i) => ({ address, port: reader.integer(port, at('ports', i)) })),
+    sources: sourcesOf(building, host, name, { ...made, reads, imageReads, definition }),
   };
 }
 
@@ -184,13 +217,21 @@ function withFragments(
     fragments: [],
     containers: service.containers.map((container) =>
       container.name === receiver.name
-        ? {
-            ...container,
-            files: [...container.files, ...fragments.filter((f) => f.host === container.host).map((f) => f.file)],
-          }
+        ? withFiles(
+            container,
+            fragments.filter((f) => f.host === container.host),
+          )
         : container,
     ),
   }));
+}
+
+function withFiles(container: DesiredContainer, fragments: readonly DesiredFragment[]): DesiredContainer {
+  return {
+    ...container,
+    files: [...container.files, ...fragments.map(({ file }) => file)],
+    sources: () => new Map([container, ...fragments].flatMap(({ sources }) => [...sources()])),
+  };
 }
 
 function allFragmentPaths(building: Building, receiver: FragmentReceiver): ReadonlyMap<HostName, ReadonlySet<string>> {

@@ -21,6 +21,8 @@ interface Place {
   readonly container: ContainerDefinition;
   readonly host: HostName;
   readonly reader: FieldReader;
+  /** Notes what the files are made of. */
+  readonly made: { readonly templates: Set<string>; readonly overrides: Set<string> };
 }
 
 /** Everything in a container's config directory, `config.json` included, fragments of other services not. */
@@ -68,8 +70,8 @@ export function fileNameOf(file: ConfigFileDefinition): string {
 function renderOne(building: Building, place: Place, file: ConfigFileDefinition, index: number): string | undefined {
   const { service, name, reader } = place;
   const path = ['containers', name, 'files', index] as const;
-  const template =
-    file.template === undefined ? undefined : building.templates.get(`${service.definition.service}/${file.template}`);
+  const templateName = `${service.definition.service}/${file.template}`;
+  const template = file.template === undefined ? undefined : building.templates.get(templateName);
   if (file.template !== undefined && template === undefined) {
     building.diagnostics.push(
       error('missing-template', `there is no template ${file.template}`, { at: reader.at([...path, 'template']) }),
@@ -78,6 +80,8 @@ function renderOne(building: Building, place: Place, file: ConfigFileDefinition,
   }
   const candidates = file.overrides.map((o, i) => reader.text(o, [...path, 'overrides', i]));
   const { sources, used } = selectOverrides(candidates, file.format, building.overrides);
+  if (template !== undefined) place.made.templates.add(templateName);
+  for (const { path: source } of sources) place.made.overrides.add(source);
   for (const one of used) building.overridesUsed.add(one);
   for (const one of candidates) building.overridesKnown.add(one);
   const result = renderConfigFile({
@@ -95,7 +99,9 @@ function renderOne(building: Building, place: Place, file: ConfigFileDefinition,
 /** An override file as the operator would open it. */
 export function overrideFile(building: Building, host: HostName, path: string): string {
   const scope = building.scope(host);
-  return scope.has('CONFIG_DIR') ? `${String(scope.get('CONFIG_DIR'))}/config/${path}` : `config/${path}`;
+  if (!scope.has('CONFIG_DIR')) return `config/${path}`;
+  // Only for messages: nothing is made from it.
+  return `${String(scope.used(() => scope.get('CONFIG_DIR')).value)}/config/${path}`;
 }
 
 /** An operator's override is Jinja2 with all variables of the host, as under Kolla-Ansible. */
@@ -125,7 +131,6 @@ export function contextFor(
   return templateContext(scope, names, place.service.span(['service']), {
     ...localsOf(place.name),
     container: { name: place.name, key: containerKey(place.name), group: place.container.group },
-    groups: building.groupTable,
     ...extra,
   });
 }

@@ -6,6 +6,7 @@ import { FieldReader, hostAddress } from './evaluate.ts';
 import { contextFor, desiredFile, helpersFor, localsOf } from './files.ts';
 import { type Building, configDirectory, containerKey, placesOf } from './input.ts';
 import type { DesiredFragment } from './model.ts';
+import { sourcesOf } from './sources.ts';
 
 /** The container that reads the load balancer entries of all services, if the site has one. */
 export interface FragmentReceiver {
@@ -49,20 +50,38 @@ function fragmentFor(
   receiver: FragmentReceiver,
   at: { name: string; container: ContainerDefinition; host: HostName },
 ): DesiredFragment[] {
+  const templateName = `${receiver.service.definition.service}/${receiver.fragments.template}`;
+  const { value: text, reads } = building.scope(at.host).used(() => textOf(building, service, templateName, at));
+  if (text === undefined) return [];
+  const file = desiredFile(fragmentPath(receiver, at.name), text, service.definition.service);
+  const directory = configDirectory(receiver.name);
+  const sources = sourcesOf(building, at.host, receiver.name, {
+    reads,
+    templates: new Set([templateName]),
+    overrides: new Set(),
+    definition: { service: service.definition.service, container: at.name, part: at.container.loadbalancer },
+    inventory: true,
+  });
+  return [{ host: at.host, container: receiver.name, directory, reload: receiver.container.reload, file, sources }];
+}
+
+function textOf(
+  building: Building,
+  service: LoadedService,
+  templateName: string,
+  at: { name: string; container: ContainerDefinition; host: HostName },
+): string | undefined {
   const entries = entriesOf(building, service, at);
-  if (entries.length === 0) return [];
-  const source = building.templates.get(`${receiver.service.definition.service}/${receiver.fragments.template}`);
-  if (source === undefined) return [];
+  if (entries.length === 0) return undefined;
+  const source = building.templates.get(templateName);
+  if (source === undefined) return undefined;
   const template = compileTemplate(source.text, source.file);
   building.diagnostics.push(...template.diagnostics);
-  if (!template.ok) return [];
+  if (!template.ok) return undefined;
   const context = contextFor(building, { ...at, service }, { entries });
   const rendered = renderTemplate(template.value, context, helpersFor(building, { service }));
   building.diagnostics.push(...rendered.diagnostics);
-  if (!rendered.ok) return [];
-  const file = desiredFile(fragmentPath(receiver, at.name), rendered.value, service.definition.service);
-  const directory = configDirectory(receiver.name);
-  return [{ host: at.host, container: receiver.name, directory, reload: receiver.container.reload, file }];
+  return rendered.ok ? rendered.value : undefined;
 }
 
 function entriesOf(

@@ -25,8 +25,6 @@ export interface Building extends DesiredInput {
   readonly diagnostics: Diagnostic[];
   readonly overridesUsed: Set<string>;
   readonly overridesKnown: Set<string>;
-  /** `groups` as templates see it. */
-  readonly groupTable: Readonly<Record<string, readonly HostName[]>>;
   /** Variable names per host: asked once, used for every container. */
   readonly names: Map<HostName, ReadonlySet<string>>;
 }

@@ -1,10 +1,14 @@
+import type { SourceSpan } from '../model/diagnostic.ts';
 import type { ContainerName, ContainerSpec, FileContent, HostName } from '../model/node.ts';
 import type { Secret } from '../model/secret.ts';
 import type { ContainerDefinition, OneShotDefinition, Phase } from '../schema/service.ts';
+import type { EvaluatedGate } from './gate.ts';
 
 export interface ImageRef {
   readonly repository: string;
   readonly tag: string;
+  /** Known beforehand when it is taken from a record; else the registry is asked. */
+  readonly digest?: string | undefined;
 }
 
 /** A file with what the comparison needs. `service` is whom it belongs to: its tag selects the file. */
@@ -21,6 +25,28 @@ export interface BalancedServer {
   readonly backend: string;
   readonly server: string;
 }
+
+/** One thing a container's files and settings were made from. */
+export interface Source {
+  /**
+   * Differs as soon as what is written there differs. Of a variable it also tells whose it is: `host:` set for the host
+   * alone, `set:` elsewhere by the operator, `default:` not by the operator, `unset:` by nobody.
+   */
+  readonly hash: string;
+  readonly at?: SourceSpan | undefined;
+  /** Of a variable: the layer that wins, `globals.yml` or `group_vars/control` for example. */
+  readonly layer?: string | undefined;
+  /** Only the image's name was made from it, which a reconfigure leaves as it is. */
+  readonly imageOnly?: boolean | undefined;
+  /** Another host's variable whose definition is also this one's: not recorded, because there can be very many. */
+  readonly common?: boolean | undefined;
+}
+
+/**
+ * By name: `var:<name>`, `var:<name>@<host>` when read from another host, `override:<path>`,
+ * `template:<service>/<file>`, `inventory:groups`.
+ */
+export type Sources = ReadonlyMap<string, Source>;
 
 /** One container as one host should hold it. */
 export interface DesiredContainer {
@@ -41,6 +67,8 @@ export interface DesiredContainer {
   readonly servers: readonly BalancedServer[];
   /** TCP ports it will listen on, with the address; prechecks look whether they are free. */
   readonly ports: readonly { readonly address: string; readonly port: number }[];
+  /** What files, settings and image name were made from. */
+  readonly sources: () => Sources;
 }
 
 export interface DesiredOneShot {
@@ -120,6 +148,7 @@ export interface DesiredFragment {
   readonly directory: string;
   readonly reload: ContainerDefinition['reload'];
   readonly file: DesiredFile;
+  readonly sources: () => Sources;
 }
 
 /** What one selected service should be, on all selected hosts. */
@@ -130,6 +159,8 @@ export interface DesiredService {
   /** First host of its group, where what concerns the whole service is done and recorded; perhaps not selected. */
   readonly home?: HostName | undefined;
   readonly phases: readonly Phase[];
+  /** Must pass before the next batch of a rollout and before what depends on the service. */
+  readonly gates: readonly EvaluatedGate[];
   /** In inventory order of their hosts. */
   readonly containers: readonly DesiredContainer[];
   readonly oneShots: ReadonlyMap<string, DesiredOneShot>;
@@ -143,6 +174,9 @@ export interface DesiredService {
   /** Hosts of each container's group, selected or not: a new cluster needs all of them. */
   readonly groupHosts: ReadonlyMap<ContainerName, readonly HostName[]>;
 }
+
+/** Where each container of every enabled service belongs, whatever is selected. */
+export type WantedPlaces = ReadonlyMap<ContainerName, ReadonlySet<HostName>>;
 
 export interface Desired {
   readonly site: string;
@@ -158,4 +192,10 @@ export interface Desired {
   }[];
   /** Paths of all enabled services' fragments per host, selected or not: those files are never stale. */
   readonly fragmentPaths: ReadonlyMap<HostName, ReadonlySet<string>>;
+  /** The container that reads load balancer entries: its directory and that of the entries, both with a slash at the end. */
+  readonly receiver?:
+    | { readonly directory: string; readonly fragments: string; readonly reload: ContainerDefinition['reload'] }
+    | undefined;
+  /** What all enabled services want, selected or not; found out when it is first asked for. */
+  readonly wanted: () => WantedPlaces;
 }

@@ -56,9 +56,13 @@ export function warning(
   return { severity: 'warning', code, message, ...where };
 }
 
+export function formatPlace({ file, line, column }: SourceSpan): string {
+  return `${file}:${line}:${column}`;
+}
+
 /** `file:line:column: error: message (host) — hint`, the form of every diagnostic on a terminal. */
 export function formatDiagnostic(d: Diagnostic): string {
-  const place = d.at ? `${d.at.file}:${d.at.line}:${d.at.column}: ` : '';
+  const place = d.at ? `${formatPlace(d.at)}: ` : '';
   const host = d.host ? `${d.host}: ` : '';
   const hint = d.hint ? `\n    ${d.hint}` : '';
   return `${place}${d.severity}: ${host}${d.message}${hint}`;

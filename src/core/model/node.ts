@@ -54,6 +54,8 @@ export const label = {
   specHash: 'deploy.spec-hash',
   configHash: 'deploy.config-hash',
   imageDigest: 'deploy.image-digest',
+  /** `repository:tag` it was made from: the engine tells only an id once the tag points elsewhere. */
+  image: 'deploy.image',
   run: 'deploy.run',
 } as const;
 
@@ -63,7 +65,7 @@ export type ContainerHealth = 'none' | 'starting' | 'healthy' | 'unhealthy';
 export interface ObservedContainer {
   readonly name: ContainerName;
   readonly id: string;
-  /** Name the container was created from, for example `registry:5000/ns/magnum-api:2025.1`. */
+  /** Name the container was created from (`registry:5000/ns/magnum-api:2025.1`), or the image's id once that name is another image's. */
   readonly image: string;
   readonly state: ContainerState;
   readonly health: ContainerHealth;
@@ -72,6 +74,18 @@ export interface ObservedContainer {
   readonly created: number;
   /** The engine's own words, `Up 3 minutes (healthy)`. */
   readonly status: string;
+  /** Named volumes it has mounted. */
+  readonly volumes?: readonly string[] | undefined;
+}
+
+/** The name a container was created from, also when that name now is another image's (as far as its labels tell). */
+export function createdFrom(container: ObservedContainer): string {
+  return nameless(container) ? (container.labels[label.image] ?? container.image) : container.image;
+}
+
+/** The engine tells an id in the place of a name that now points to another image, or to none. */
+export function nameless(container: ObservedContainer): boolean {
+  return /^(?:sha256:)?[0-9a-f]{12,64}$/.test(container.image);
 }
 
 export interface ObservedFile {

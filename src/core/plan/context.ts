@@ -1,7 +1,12 @@
 import type { Desired, DesiredContainer } from '../desired/model.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
+import type { Hooks } from '../model/hook.ts';
 import { type HostName, imageName, type ObservedNode, type PinnedImage } from '../model/node.ts';
+import type { NodeDetails } from './details.ts';
+import type { Comparer, DiffMode } from './file-diff.ts';
+import type { LeftoverInput } from './leftovers.ts';
 import { type ChangeVerb, type Observed, runningImage, verbPolicy } from './policy.ts';
+import type { Change } from './replace.ts';
 import type { RolloutLimits } from './rollout-limits.ts';
 import type { PlanBuilder, StepId } from './steps.ts';
 
@@ -12,11 +17,25 @@ export interface PlanInput {
   /** `repository:tag` → digest, for every image `imagesToResolve` named. */
   readonly digests: ReadonlyMap<string, string>;
   readonly limits?: RolloutLimits | undefined;
+  /** What is known before anything is planned and should be said with the plan. */
+  readonly notices?: readonly string[] | undefined;
+  /** The operator's, to be made steps of the plan. */
+  readonly hooks?: Hooks | undefined;
+  /** Where to look for what is no longer wanted; nothing is looked for without it. */
+  readonly leftovers?: LeftoverInput | undefined;
+  /** What a second look has found where something differs; without it reasons are coarser. */
+  readonly details?: ReadonlyMap<HostName, NodeDetails> | undefined;
+  /** Values that must not be shown; needed with `details` and with `diff`. */
+  readonly secrets?: readonly string[] | undefined;
+  readonly diff?: DiffMode | undefined;
 }
 
 export interface Context extends PlanInput {
   readonly plan: PlanBuilder;
   readonly diagnostics: Diagnostic[];
+  readonly comparer: Comparer;
+  /** Containers that are not what they should be. */
+  readonly changed: Change[];
   /** `host image` → the step that brings it there. */
   readonly pulls: Map<string, StepId>;
 }
@@ -48,13 +67,18 @@ export function imageFor(context: Context, container: DesiredContainer): PinnedI
 }
 
 export function wantedImage(context: Context, container: DesiredContainer): PinnedImage {
-  const digest = context.digests.get(imageName(container.image));
+  const digest = container.image.digest ?? context.digests.get(imageName(container.image));
   if (digest === undefined) throw new Error(`no digest was resolved for ${imageName(container.image)}`);
   return { ...container.image, digest };
 }
 
 /** The step that brings an image to a host; none when the look has shown that it is there. */
-export function pullFor(context: Context, container: DesiredContainer, image: PinnedImage): StepId | undefined {
+export function pullFor(
+  context: Context,
+  container: DesiredContainer,
+  image: PinnedImage,
+  retagged = false,
+): StepId | undefined {
   const node = nodeOf(context, container.host);
   const reference = `${image.repository}@${image.digest}`;
   const known = node?.images?.find((i) => i.digests.includes(reference));
@@ -67,7 +91,7 @@ export function pullFor(context: Context, container: DesiredContainer, image: Pi
       service: container.service,
       host: container.host,
       needs: [],
-      reason: known ? 'the tag points elsewhere on this node' : 'not on this node',
+      reason: known || retagged ? 'the tag points elsewhere on this node' : 'not on this node',
       impact: 'none',
     },
     { kind: 'pull', image },

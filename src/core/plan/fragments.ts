@@ -1,8 +1,10 @@
 import type { Desired, DesiredFragment } from '../desired/model.ts';
-import { type FileContent, label, type ObservedNode } from '../model/node.ts';
+import { type FileContent, label, type ObservedFile, type ObservedNode } from '../model/node.ts';
 import { configHashOf, loadedConfigHash } from './compare.ts';
+import { formRecorded, recordFiles } from './generations.ts';
 import type { Observed } from './policy.ts';
 import type { PlanBuilder, StepId } from './steps.ts';
+import { wayBackOfReload } from './ways-back.ts';
 
 /**
  * Load balancer fragments of selected services whose load balancer itself is not selected: written beside the files
@@ -26,12 +28,13 @@ export function planFragmentRemoval(
     const remove = node.files.map((f) => f.path).filter((path) => paths.has(path));
     if (remove.length === 0) return [];
     const staying = node.files.filter((f) => f.path.startsWith(first.directory) && !paths.has(f.path));
-    return apply(plan, desired.site, node, first, {
+    return applyFragments(plan, desired.site, node, first, {
       service: first.file.service,
       reason: 'its service goes away',
       files: [],
       remove,
-      configHash: configHashOf(first.directory, staying),
+      staying,
+      directory: first.directory,
     });
   });
   return { done };
@@ -62,32 +65,37 @@ function writeAll(
   const paths = new Set(fragments.map(({ file }) => file.path));
   const staying = node.files.filter((f) => f.path.startsWith(directory) && !paths.has(f.path));
   const names = changed.map(({ file }) => file.path.slice(directory.length)).join(', ');
-  return apply(plan, desired.site, node, first, {
+  return applyFragments(plan, desired.site, node, first, {
     service: (changed[0] ?? first).file.service,
     reason: names === '' ? 'running with an older configuration' : `load balancer entry changed: ${names}`,
     files: changed.map(({ file: { path, content, mode } }) => ({ path, content, mode })),
     remove: [],
-    configHash: configHashOf(directory, [...staying, ...fragments.map(({ file }) => file)]),
+    staying: [...staying, ...fragments.map(({ file }) => file)],
+    directory,
   });
 }
 
-interface FragmentChange {
+export interface FragmentChange {
   readonly service: string;
   readonly reason: string;
   readonly files: readonly FileContent[];
   readonly remove: readonly string[];
-  /** Of the receiver's directory afterwards. */
-  readonly configHash: string;
+  /** Everything in the receiver's directory afterwards. */
+  readonly staying: readonly Pick<ObservedFile, 'path' | 'sha256' | 'mode'>[];
+  readonly directory: string;
+  readonly needs?: readonly StepId[] | undefined;
 }
 
-function apply(
+/** Files into the directory of a load balancer and out of it, and one reload if it runs with something else then. */
+export function applyFragments(
   plan: PlanBuilder,
   site: string,
   node: ObservedNode,
-  { host, container, reload }: DesiredFragment,
+  { host, container, directory, reload }: Pick<DesiredFragment, 'host' | 'container' | 'directory' | 'reload'>,
   change: FragmentChange,
 ): StepId[] {
-  const { service, reason, files, remove, configHash } = change;
+  const { service, reason, files, remove, needs = [] } = change;
+  const configHash = configHashOf(change.directory, change.staying);
   const receiver = node.containers.find((c) => c.name === container);
   if (receiver !== undefined && receiver.labels[label.site] !== site) {
     plan.notices.push(
@@ -99,9 +107,22 @@ function apply(
   const written =
     files.length + remove.length === 0
       ? []
-      : [plan.add({ ...base, needs: [] }, { kind: 'write', container, files, remove }, container)];
+      : [plan.add({ ...base, needs }, { kind: 'write', container, files, remove }, container)];
   // An interrupted run may have written the files and not reloaded.
-  if (receiver?.state !== 'running' || loadedConfigHash(receiver, node) === configHash) return written;
+  if (receiver?.state !== 'running') return written;
+  const at = { seen: receiver, node, directory };
+  if (loadedConfigHash(receiver, node) === configHash) {
+    recordFiles(plan, { service, host, needs: written }, at, configHash);
+    return written;
+  }
   const { exec = [], signal } = reload ?? {};
-  return [plan.add({ ...base, needs: written }, { kind: 'reload', container, exec, signal, configHash }, container)];
+  const action = { kind: 'reload', container, exec, signal } as const;
+  const reloaded = plan.add({ ...base, needs: written }, { ...action, configHash }, container);
+  recordFiles(plan, { service, host, needs: [reloaded] }, at, configHash);
+  const before = loadedConfigHash(receiver, node);
+  if (before !== undefined && formRecorded(node, receiver)) {
+    const way = { service, host, directory, triggers: [reloaded] };
+    wayBackOfReload(plan, way, { ...action, configHash: before });
+  }
+  return [reloaded];
 }

@@ -48,6 +48,8 @@ export function planOneShot(
   };
   const written = writeFiles(context.plan, change, needs, `${oneShot.name} reads them`);
   const pull = pullFor(context, owner, image);
+  if (!oneShot.definition.way_back && ran.length + (bootstrapped ? 1 : 0) > 0)
+    context.plan.notices.push(cannotBeUndone(oneShot));
   const reason = ran.length > 0 ? `not yet run with image ${image.tag}` : 'not yet run';
   return [
     context.plan.add(
@@ -69,6 +71,11 @@ export function planOneShot(
       oneShot.name,
     ),
   ];
+}
+
+/** Said in the plan before it runs. */
+export function cannotBeUndone({ name, service }: DesiredOneShot): string {
+  return `${name} cannot be undone: after it there is no automatic way back to the old version of ${service}`;
 }
 
 export function oneShotMarkerKey(name: string): string {

@@ -1,26 +1,46 @@
-import type { DesiredContainer, DesiredOneShot, DesiredService } from '../desired/model.ts';
-import { type Diagnostic, error, type Result, resultOf } from '../model/diagnostic.ts';
-import { type HostName, label } from '../model/node.ts';
+import type { DesiredContainer, DesiredService } from '../desired/model.ts';
+import { error, type Result, resultOf } from '../model/diagnostic.ts';
+import { formOf } from '../model/generation.ts';
+import { imageName, label, nameless } from '../model/node.ts';
 import type { Phase } from '../schema/service.ts';
-import { compareFiles, judgeContainer } from './compare.ts';
+import { type ContainerChange, planCauses } from './causes.ts';
+import { compareFiles, judgeContainer, madeByHand } from './compare.ts';
 import { type Context, imageFor, keptFragments, nodeOf, type PlanInput, pullFor, wantedImage } from './context.ts';
+import { findDrift } from './drift.ts';
+import { fileDiffs, makeComparer } from './file-diff.ts';
 import { planFragments } from './fragments.ts';
+import { isGaleraBootstrap, planGalera } from './galera.ts';
+import { passGates } from './gates.ts';
+import { isRecorded, isUnconfirmed, record } from './generations.ts';
+import { withHooks } from './hooks.ts';
+import { findLeftovers, type LeftoverInput, leftoverNotices } from './leftovers.ts';
 import { checkLimit, leftOutHomes } from './limits.ts';
+import { noReturn } from './no-return.ts';
 import { planOneShot } from './one-shot.ts';
 import { isDeployed, verbPolicy } from './policy.ts';
+import { planPrune } from './prune.ts';
+import { agreeOnReasons, explainerFor } from './reasons.ts';
 import { planRegistration } from './registration.ts';
-import { type Balancers, type Change, removeOld, undrainLeft, writeFiles } from './replace.ts';
+import { planReload } from './reload.ts';
+import { awaitHealthy, type Balancers, type Change, removeOld, seen, undrainLeft, writeFiles } from './replace.ts';
 import { requiredServices } from './required.ts';
-import { galera, galeraFormedMarker, galeraNewCluster, rabbitmq, rolling, type Strategy, together } from './rollout.ts';
+import { confirm, rabbitmq, rolling, type Strategy, together } from './rollout.ts';
 import { type Plan, PlanBuilder, type StepId } from './steps.ts';
-import { ownVolumes } from './teardown.ts';
 
 /**
  * Desired state against observed state: the steps that lead from one to the other, in an order that keeps what
  * serves serving. Pure: the same input gives the same plan. Errors say why nothing may be done at all.
  */
 export function makePlan(input: PlanInput): Result<Plan> {
-  const context: Context = { ...input, plan: new PlanBuilder(), diagnostics: [], pulls: new Map() };
+  const comparer = makeComparer(input.details ?? new Map(), input.secrets ?? [], input.diff);
+  const context: Context = {
+    ...input,
+    plan: new PlanBuilder(),
+    diagnostics: [],
+    changed: [],
+    pulls: new Map(),
+    comparer,
+  };
   if (input.verb === 'pull') {
     for (const service of input.desired.services)
       for (const c of service.containers) pullFor(context, c, wantedImage(context, c));
@@ -29,8 +49,35 @@ export function makePlan(input: PlanInput): Result<Plan> {
     planServices(context);
   }
   const { plan } = context;
-  const result: Plan = { verb: input.verb, site: input.desired.site, steps: plan.steps, notices: plan.notices };
-  return resultOf(result, context.diagnostics);
+  plan.notices.unshift(...(input.notices ?? []));
+  if (input.verb !== 'pull' && input.leftovers) planLeftovers(context, input.leftovers);
+  const drift = findDrift(input.desired, input.observed, input.digests);
+  const { steps, notices, waysBack } = plan;
+  const causes = planCauses(context.changed.map((change) => causeInput(change, input)));
+  const diffs = fileDiffs(steps, input.observed, comparer);
+  const result: Plan = { verb: input.verb, site: input.desired.site, steps, notices, causes, drift, diffs, waysBack };
+  const requires = new Map(input.desired.services.map((service) => [service.name, service.requires]));
+  return resultOf(withHooks(result, input.hooks ?? new Map(), requires), context.diagnostics);
+}
+
+/** What is compared to name what was edited: sources now and when the container got its form. */
+function causeInput({ container, image, files }: Change, { details, verb }: PlanInput): ContainerChange {
+  const { host, name, specHash } = container;
+  const recorded = details?.get(host)?.generations.get(name);
+  const wanted = formOf({ specHash, configHash: files.configHash, image });
+  return {
+    host,
+    container: name,
+    recorded: recorded?.sources,
+    sources: recorded ? container.sources() : new Map(),
+    asMade: recorded !== undefined && formOf(recorded) === wanted,
+    keepsImage: verbPolicy[verb].images === 'keep',
+  };
+}
+
+function planLeftovers({ plan, desired, observed }: Context, input: LeftoverInput): void {
+  plan.notices.push(...leftoverNotices(findLeftovers(desired, input), input.prune));
+  if (input.prune) planPrune(plan, desired, observed, input);
 }
 
 function planServices(context: Context): void {
@@ -50,11 +97,14 @@ function planServices(context: Context): void {
 }
 
 function planService(context: Context, service: DesiredService, needs: readonly StepId[]): readonly StepId[] {
+  const planned = context.plan.steps.length;
   const changes = new Map<string, Change[]>();
   for (const container of service.containers) {
     const change = changeOf(context, container);
     if (change) changes.set(container.name, [...(changes.get(container.name) ?? []), change]);
+    if (change && change.verdict.kind !== 'same') context.changed.push(change);
   }
+  for (const [name, ofContainer] of changes) changes.set(name, agreeOnReasons(ofContainer));
   context.diagnostics.push(...checkLimit(service, changes, context.observed));
   // Images are everywhere before the first change: a registry that fails then harms nobody.
   const pulled = [...changes.values()].flat().flatMap((change) => (change.pull ? [change.pull] : []));
@@ -63,7 +113,15 @@ function planService(context: Context, service: DesiredService, needs: readonly 
     const done = planPhase(context, service, phase, changes, before);
     if (done.length > 0) before = done;
   }
-  return before;
+  const changed = context.plan.steps.slice(planned).some(({ kind }) => kind === 'start' || kind === 'reload');
+  if (!changed) return before;
+  return passGates(
+    context.plan,
+    service.name,
+    service.gates,
+    before,
+    `must pass before ${service.name} counts as done`,
+  );
 }
 
 function phasesOf(service: DesiredService): readonly Phase[] {
@@ -100,18 +158,18 @@ function planContainer(
   needs: readonly StepId[],
 ): StepId[] {
   const done: StepId[] = [];
-  const rollout: Change[] = [];
+  const { plan } = context;
+  const balancers = balancersOf(context, service);
+  const rollout = all.filter(({ verdict }) => verdict.kind !== 'same' && verdict.kind !== 'reload');
+  const unconfirmed = all.filter(isUnconfirmed);
+  const settled = all.filter((change) => change.verdict.kind === 'same' && !unconfirmed.includes(change));
+  for (const change of settled) settle(plan, change, balancers, needs);
   for (const change of all) {
-    if (change.verdict.kind === 'same') {
-      writeFiles(context.plan, change, needs, 'changed on the node');
-      removeOld(context.plan, change, needs);
-      undrainLeft(context.plan, change, balancersOf(context, service), needs);
-    } else if (change.verdict.kind === 'reload') {
-      done.push(...reload(context, change, needs));
-      removeOld(context.plan, change, needs);
-    } else rollout.push(change);
+    if (change.verdict.kind !== 'reload') continue;
+    done.push(...planReload(context.plan, change, needs));
+    removeOld(plan, change, needs);
   }
-  const [first] = rollout;
+  const [first] = [...rollout, ...unconfirmed];
   if (first === undefined) return done;
   const wish = service.sharedKeys?.container === name ? service.sharedKeys : undefined;
   const running = service.containers
@@ -121,18 +179,41 @@ function planContainer(
     )
     .map((c) => c.host);
   const groupHosts = service.groupHosts.get(name) ?? [];
+  const { strategy } = first.container.rollout;
   const input = {
     site: context.desired.site,
     changes: rollout,
+    unconfirmed,
+    settled,
     groupHosts,
     needs,
-    balancers: balancersOf(context, service),
+    gates: service.gates,
+    balancers,
     whole: service.whole,
     limits: context.limits ?? {},
+    noReturn: noReturn(context, service, phasesOf(service), first),
     keys: wish ? { wish, running } : undefined,
   };
-  if (first.container.rollout.strategy === 'galera') return [...done, ...planGalera(context, service, input)];
-  return [...done, ...strategies[first.container.rollout.strategy](context.plan, input)];
+  if (strategy === 'together') return [...done, ...together(plan, input)];
+  // What an interrupted run began is known to serve before another replica is touched.
+  const confirmed = unconfirmed.flatMap((change) => confirm(plan, input, change));
+  done.push(...confirmed);
+  if (rollout.length === 0) return done;
+  const next = { ...input, needs: [...needs, ...confirmed] };
+  if (strategy === 'galera') return [...done, ...planGalera(context, service, next)];
+  return [...done, ...strategies[strategy](plan, next)];
+}
+
+/** A replica that is as wanted may still lack a file, its place in the load balancers or its record. */
+function settle(plan: PlanBuilder, change: Change, balancers: Balancers, needs: readonly StepId[]): void {
+  const written = writeFiles(plan, change, needs, 'changed on the node');
+  removeOld(plan, change, needs);
+  undrainLeft(plan, change, balancers, needs);
+  if (isRecorded(change)) return;
+  const health = seen(change)?.health;
+  const sound = health === 'healthy' || health === 'none';
+  const ready = sound ? written : [awaitHealthy(plan, change, [...needs, ...written])];
+  record(plan, change, ready, 'not noted yet');
 }
 
 /** Only a load balancer that runs can be told anything: now, or because the service waits for it in this plan. */
@@ -146,72 +227,7 @@ function balancersOf({ desired, observed }: Context, service: DesiredService): B
   });
 }
 
-const strategies: Readonly<Record<'rolling' | 'together' | 'rabbitmq', Strategy>> = { rolling, together, rabbitmq };
-
-function reload(context: Context, change: Change, needs: readonly StepId[]): StepId[] {
-  const { container, files } = change;
-  const reason = 'reason' in change.verdict ? change.verdict.reason : '';
-  const written = writeFiles(context.plan, change, needs, reason);
-  return [
-    context.plan.add(
-      { service: container.service, host: container.host, needs: [...needs, ...written], reason, impact: 'none' },
-      {
-        kind: 'reload',
-        container: container.name,
-        exec: container.reload?.exec ?? [],
-        signal: container.reload?.signal,
-        configHash: files.configHash,
-      },
-      container.name,
-    ),
-  ];
-}
-
-function planGalera(context: Context, service: DesiredService, input: Parameters<Strategy>[1]): StepId[] {
-  const { plan, observed } = context;
-  const group = service.containers.filter((c) => input.changes.some((change) => change.container.name === c.name));
-  const nodes = input.groupHosts.map((host) => nodeOf(context, host));
-  const running = group.some((c) =>
-    nodeOf(context, c.host)?.containers.some((o) => o.name === c.name && o.state === 'running'),
-  );
-  if (running) return galera(plan, input);
-  const name = input.changes[0]?.container.name ?? '';
-  const volumes = new Set(group.flatMap(ownVolumes));
-  const missing = input.groupHosts.filter((host) => !observed.has(host));
-  const holders = input.groupHosts.filter((host) => nodeOf(context, host)?.volumes.some((v) => volumes.has(v)));
-  const formed = nodes.some((node) => node?.markers[galeraFormedMarker.key] !== undefined);
-  const oneShot = [...service.oneShots.values()].find((candidate) => isGaleraBootstrap(service, candidate));
-  if (missing.length > 0) {
-    context.diagnostics.push(
-      error('galera-incomplete', `no ${name} runs, and ${missing.join(', ')} of its group were not looked at`, {
-        hint: 'a new Galera cluster is formed only when every member has been seen: run without --limit',
-      }),
-    );
-    return [];
-  }
-  // One that was created but never ran, by a run that was interrupted there, has no data.
-  const started = input.groupHosts.filter((host) =>
-    nodeOf(context, host)?.containers.some((c) => c.name === name && c.state !== 'created'),
-  );
-  // A cluster of one: nobody else can have committed anything later.
-  if (input.groupHosts.length === 1 && (formed || started.length > 0)) return galera(plan, input);
-  if (formed || holders.some((host) => host !== input.groupHosts[0]) || started.length > 0 || oneShot === undefined) {
-    context.diagnostics.push(galeraStopped(name, holders.length > 0 ? holders : started));
-    return [];
-  }
-  const add = (needs: readonly StepId[]) => planOneShot(context, service, oneShot, needs);
-  return galeraNewCluster(plan, input, { add, oneShot });
-}
-
-function galeraStopped(name: string, holders: readonly HostName[]): Diagnostic {
-  return error('galera-stopped', `${name} runs nowhere, but there is data of a cluster on ${holders.join(', ')}`, {
-    hint: 'nothing is done here, so that no committed transaction is lost: start the member that stopped last by hand, then run this again',
-  });
-}
-
-function isGaleraBootstrap(service: DesiredService, oneShot: DesiredOneShot): boolean {
-  return service.containers.some((c) => c.name === oneShot.container && c.rollout.strategy === 'galera');
-}
+const strategies: Readonly<Record<'rolling' | 'rabbitmq', Strategy>> = { rolling, rabbitmq };
 
 function changeOf(context: Context, container: DesiredContainer): Change | undefined {
   const node = nodeOf(context, container.host);
@@ -221,8 +237,9 @@ function changeOf(context: Context, container: DesiredContainer): Change | undef
   const foreign = node.containers.find(
     (c) => c.name === container.name && c.labels[label.site] !== context.desired.site,
   );
-  if (foreign !== undefined) {
-    const owner = foreign.labels[label.site];
+  const owner = foreign?.labels[label.site];
+  // Where one of ours stood before, what stands there now was put in its place.
+  if (foreign !== undefined && (owner !== undefined || madeByHand(foreign, node) === undefined)) {
     context.diagnostics.push(
       error(
         'foreign-container',
@@ -235,10 +252,13 @@ function changeOf(context: Context, container: DesiredContainer): Change | undef
     );
     return undefined;
   }
-  const verdict = judgeContainer(container, image, files, node);
+  const explain = explainerFor(container, node, files, context.details, context.comparer);
+  const verdict = judgeContainer(container, image, files, node, explain);
   const creates = verdict.kind === 'missing' || verdict.kind === 'replace';
-  // An image that a container here was made from is here.
-  const present = node.containers.some((c) => c.labels[label.imageDigest] === image.digest);
-  const pull = creates && !present ? pullFor(context, container, image) : undefined;
+  // An image that a container here was made from is here, and under its name as long as the engine tells the name.
+  const made = node.containers.filter((c) => c.labels[label.imageDigest] === image.digest);
+  const retagged = made.some((c) => c.name === container.name && nameless(c));
+  const present = made.some((c) => c.image === imageName(image));
+  const pull = retagged || (creates && !present) ? pullFor(context, container, image, retagged) : undefined;
   return { container, image, files, verdict, node, pull };
 }

@@ -1,15 +1,17 @@
 import type { Desired, DesiredContainer, ImageRef } from '../desired/model.ts';
 import {
+  createdFrom,
   type HostName,
   imageName,
   label,
+  nameless,
   type ObservedContainer,
   type ObservedNode,
   type PinnedImage,
 } from '../model/node.ts';
 import { isOurs, nextSuffix, previousSuffix } from './compare.ts';
 
-export type ChangeVerb = 'pull' | 'deploy' | 'reconfigure' | 'upgrade';
+export type ChangeVerb = 'pull' | 'deploy' | 'reconfigure' | 'upgrade' | 'reconcile' | 'rollback';
 
 export interface VerbPolicy {
   /** `wanted`: the tag of the variables; `keep`: whatever runs. */
@@ -26,6 +28,10 @@ export const verbPolicy: Readonly<Record<ChangeVerb, VerbPolicy>> = {
   deploy: { images: 'wanted', oneShots: true, newServices: true },
   upgrade: { images: 'wanted', oneShots: true, newServices: false },
   reconfigure: { images: 'keep', oneShots: false, newServices: false },
+  // Whatever differs, from whatever cause: like a deploy, but its prechecks of ports, which are for what is yet to come.
+  reconcile: { images: 'wanted', oneShots: true, newServices: true },
+  /** Wanted is what the nodes have recorded. */
+  rollback: { images: 'wanted', oneShots: false, newServices: false },
 };
 
 export type Observed = ReadonlyMap<HostName, ObservedNode>;
@@ -43,13 +49,12 @@ export function runningImage(container: DesiredContainer, observed: Observed): P
   const seen = here ?? elsewhere[0] ?? traces[0];
   const digest = seen?.labels[label.imageDigest];
   if (seen === undefined || digest === undefined) return undefined;
-  const colon = seen.image.lastIndexOf(':');
-  const tagged = colon > seen.image.lastIndexOf('/');
-  return {
-    repository: tagged ? seen.image.slice(0, colon) : seen.image,
-    tag: tagged ? seen.image.slice(colon + 1) : '',
-    digest,
-  };
+  // Its name is another image's now and was not noted: the wanted one is the best guess, the digest is what counts.
+  const name = createdFrom(seen);
+  if (name === seen.image && nameless(seen)) return { ...container.image, digest };
+  const colon = name.lastIndexOf(':');
+  const tagged = colon > name.lastIndexOf('/');
+  return { repository: tagged ? name.slice(0, colon) : name, tag: tagged ? name.slice(colon + 1) : '', digest };
 }
 
 /** Images whose digest the registry has to be asked for before planning; each once, in a stable order. */

@@ -1,7 +1,22 @@
 import type { Desired, DesiredContainer } from '../desired/model.ts';
-import { type ContainerSpec, type HostName, label, type ObservedNode, type PinnedImage } from '../model/node.ts';
-import { type ContainerVerdict, type FileChange, nextSuffix, previousSuffix } from './compare.ts';
-import type { Impact, Marker, PlanBuilder, StepId } from './steps.ts';
+import {
+  type ContainerSpec,
+  type HostName,
+  imageName,
+  label,
+  type ObservedNode,
+  type PinnedImage,
+} from '../model/node.ts';
+import {
+  type ContainerVerdict,
+  type FileChange,
+  nextSuffix,
+  previousSuffix,
+  replacedId,
+  temporarySuffix,
+} from './compare.ts';
+import { asideIsBetter, setAside } from './generations.ts';
+import type { Away, Impact, Marker, PlanBuilder, StepId } from './steps.ts';
 
 /** One container on one host that is not what it should be. */
 export interface Change {
@@ -23,6 +38,7 @@ export interface Waits {
   readonly marker?: Marker | undefined;
   /** Replicas that must serve while this one is away. */
   readonly keep: number;
+  readonly away?: Away | undefined;
 }
 
 export interface Prepared {
@@ -31,14 +47,20 @@ export interface Prepared {
 }
 
 function base(change: Change, needs: readonly StepId[], reason: string, impact: Impact = 'none') {
-  return { service: change.container.service, host: change.container.host, needs, reason, impact };
+  const { service, host } = change.container;
+  return { service, host, rollout: rolloutOf(change.container), needs, reason, impact };
+}
+
+/** The name of a container's change, on whatever hosts it takes place. */
+export function rolloutOf({ service, name }: Pick<DesiredContainer, 'service' | 'name'>): string {
+  return `${service}/${name}`;
 }
 
 export function isServing(change: Change): boolean {
   return seen(change)?.state === 'running';
 }
 
-function seen(change: Change) {
+export function seen(change: Change) {
   return change.node.containers.find((c) => c.name === change.container.name);
 }
 
@@ -55,6 +77,7 @@ export function labelsFor(site: string, change: Pick<Change, 'container' | 'imag
     [label.specHash]: change.container.specHash,
     [label.configHash]: change.files.configHash,
     [label.imageDigest]: change.image.digest,
+    [label.image]: imageName(change.image),
   };
 }
 
@@ -78,10 +101,10 @@ export function prepare(
   site: string,
   change: Change,
   needs: readonly StepId[],
-  variation: { readonly environment?: Readonly<Record<string, string>>; readonly note?: string } = {},
+  variation: { readonly environment?: Readonly<Record<string, string>> } = {},
 ): Prepared {
   const { container, verdict } = change;
-  const reason = variation.note ?? ('reason' in verdict ? verdict.reason : '');
+  const reason = 'reason' in verdict ? verdict.reason : '';
   const written = writeFiles(plan, change, needs, reason);
   if (verdict.kind === 'start' && variation.environment === undefined) return { change, ids: written };
   const spec: ContainerSpec = {
@@ -91,10 +114,17 @@ export function prepare(
   };
   const labels = labelsFor(site, change);
   // A variation is not what is desired: with another spec hash any later plan replaces it.
-  if (variation.environment !== undefined) labels[label.specHash] = `${container.specHash}-temporary`;
+  if (variation.environment !== undefined) labels[label.specHash] = `${container.specHash}${temporarySuffix}`;
   const create = plan.add(
     base(change, [...needs, ...written, ...(change.pull ? [change.pull] : [])], reason),
-    { kind: 'create', container: container.name, as: temporaryName(change), spec, labels },
+    {
+      kind: 'create',
+      container: container.name,
+      as: temporaryName(change),
+      spec,
+      labels,
+      replaces: replacedId(change.node, container.name),
+    },
     subject(change),
   );
   return { change, ids: [...written, create] };
@@ -105,22 +135,35 @@ export function temporaryName(change: Change): string {
   return seen(change) === undefined ? change.container.name : `${change.container.name}${nextSuffix}`;
 }
 
-/** Stop the old one (if any) and put it aside. */
-export function stopOld(plan: PlanBuilder, change: Change, needs: readonly StepId[], impact: Impact): StepId[] {
+/**
+ * Stop the old one (if any) and put it aside. One that an interrupted run left there and that was never known to serve
+ * is removed instead, so that the way back leads to the one set aside before it.
+ */
+export function stopOld(
+  plan: PlanBuilder,
+  change: Change,
+  needs: readonly StepId[],
+  impact: Impact,
+  away?: Away,
+): StepId[] {
   if (seen(change) === undefined || change.verdict.kind === 'start') return [];
-  const { name } = change.container;
-  return [
-    plan.add(
-      base(change, needs, 'makes room for its successor', isServing(change) ? impact : 'none'),
-      {
-        kind: 'stop',
-        container: name,
-        graceSeconds: change.container.rollout.stop_grace,
-        aside: `${name}${previousSuffix}`,
-      },
-      name,
-    ),
-  ];
+  const { name, rollout } = change.container;
+  const previous = `${name}${previousSuffix}`;
+  const unproven = asideIsBetter(change);
+  const aside = unproven ? undefined : previous;
+  // A way back from here must not find an older one under that name.
+  const cleared = setAside(change) === undefined || unproven ? [] : remove(plan, change, needs, previous);
+  const cost = isServing(change) ? { impact, away } : { impact: 'none' as const };
+  const stop = plan.add(
+    { ...base(change, [...needs, ...cleared], 'makes room for its successor'), ...cost },
+    { kind: 'stop', container: name, graceSeconds: rollout.stop_grace, aside },
+    name,
+  );
+  return unproven ? [stop, ...remove(plan, change, [stop], name)] : [stop];
+}
+
+function remove(plan: PlanBuilder, change: Change, needs: readonly StepId[], container: string): StepId[] {
+  return [plan.add(base(change, needs, 'left over from an interrupted run'), { kind: 'remove', container }, container)];
 }
 
 /** Start the new one and wait until it is healthy; the last id stands for "this replica serves". */
@@ -134,18 +177,23 @@ export function startNew(plan: PlanBuilder, change: Change, needs: readonly Step
     { kind: 'start', container: container.name, from },
     subject(change),
   );
-  const healthy = plan.add(
-    base(change, [start], 'must serve before anything that follows'),
+  return [start, awaitHealthy(plan, change, [start], marker)];
+}
+
+export function awaitHealthy(plan: PlanBuilder, change: Change, needs: readonly StepId[], marker?: Marker): StepId {
+  const { rollout, spec, name } = change.container;
+  return plan.add(
+    base(change, needs, 'must serve before anything that follows'),
     {
       kind: 'healthy',
-      container: container.name,
-      healthcheck: container.spec.healthcheck,
-      deadlineSeconds: container.rollout.health_deadline,
+      container: name,
+      healthcheck: spec.healthcheck,
+      deadlineSeconds: rollout.health_deadline,
+      patienceSeconds: rollout.health_patience,
       marker,
     },
-    subject(change),
+    name,
   );
-  return [start, healthy];
 }
 
 /** Removes what a replacement (this one, or an interrupted earlier one) left beside the container. */

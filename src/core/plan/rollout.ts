@@ -1,21 +1,28 @@
+import type { EvaluatedGate } from '../desired/gate.ts';
 import type { DesiredOneShot, SharedKeysWish } from '../desired/model.ts';
-import type { HostName } from '../model/node.ts';
+import { type HostName, label } from '../model/node.ts';
+import { passGates } from './gates.ts';
+import { record } from './generations.ts';
 import {
+  awaitHealthy,
   type Balancers,
   type Change,
   drain,
   isServing,
   prepare,
   removeOld,
+  rolloutOf,
   startNew,
   stopOld,
   temporaryName,
   undrain,
+  undrainLeft,
   type Waits,
   writeFiles,
 } from './replace.ts';
 import { type RolloutLimits, type RolloutSize, rolloutSize } from './rollout-limits.ts';
 import type { Marker, PlanBuilder, StepId } from './steps.ts';
+import { wayBackAlone, wayBackTogether } from './ways-back.ts';
 
 /** What a strategy gets: the changes of one container on all its hosts, in inventory order. */
 export interface RolloutInput {
@@ -24,11 +31,19 @@ export interface RolloutInput {
   /** Hosts of the container's whole group, selected or not. */
   readonly groupHosts: readonly HostName[];
   readonly needs: readonly StepId[];
+  /** Must pass before the next batch. */
+  readonly gates: readonly EvaluatedGate[];
   /** Load balancers that are running; a replica is drained there before it is stopped. */
   readonly balancers: Balancers;
   /** The whole service is selected, so its load balancer entries are there. */
   readonly whole: boolean;
   readonly limits: RolloutLimits;
+  /** Replicas that an interrupted run replaced and that are not known to serve yet. */
+  readonly unconfirmed: readonly Change[];
+  /** Replicas that are as wanted. */
+  readonly settled: readonly Change[];
+  /** Why nothing of this service goes back to an older image, if so. */
+  readonly noReturn?: string | undefined;
   readonly keys?: { readonly wish: SharedKeysWish; readonly running: readonly HostName[] } | undefined;
 }
 
@@ -60,36 +75,59 @@ function inOrder(changes: readonly Change[]): Change[] {
 function inBatches(plan: PlanBuilder, input: RolloutInput, { batch: size, keep }: RolloutSize): StepId[] {
   const ordered = inOrder(input.changes);
   const keys = sharedKeys(plan, input);
+  const away = { count: Math.min(size, input.changes.filter(isServing).length), of: input.groupHosts.length };
   let before: readonly StepId[] = input.needs;
   const done: StepId[] = [];
   for (let at = 0; at < ordered.length; at += size) {
     const ends = ordered.slice(at, at + size).map((change) => {
-      const waits: Waits = { before, beforeStart: keys.distributed, keep };
+      const waits: Waits = { before, beforeStart: keys.distributed, keep, away };
       return replaceOne(plan, input, change, waits, keys.prepared.get(change));
     });
     before = ends.map((end) => end.serving);
+    if (at + size < ordered.length && ordered.some(isServing)) before = betweenBatches(plan, input, before);
     done.push(...ends.flatMap((end) => end.all));
   }
   return done;
 }
 
+/** A cluster that is only just being formed cannot pass yet: its gates are asked at the end. */
+function betweenBatches(plan: PlanBuilder, input: RolloutInput, needs: readonly StepId[]): readonly StepId[] {
+  const service = input.changes[0]?.container.service ?? '';
+  return passGates(plan, service, input.gates, needs, 'must pass before the next batch');
+}
+
 function replaceOne(
   plan: PlanBuilder,
-  { site, balancers, whole }: Pick<RolloutInput, 'site' | 'balancers' | 'whole'>,
+  { site, balancers, whole, noReturn }: Pick<RolloutInput, 'site' | 'balancers' | 'whole' | 'noReturn'>,
   change: Change,
   waits: Waits,
   preparedAlready?: readonly StepId[],
 ): { serving: StepId; all: StepId[] } {
   const ready = [...waits.before, ...(preparedAlready ?? prepare(plan, site, change, waits.before).ids)];
   const drained = change.verdict.kind === 'start' ? [] : drain(plan, change, balancers, ready, waits.keep);
-  const stopped = stopOld(plan, change, [...ready, ...drained], 'replica');
+  const stopped = stopOld(plan, change, [...ready, ...drained], 'replica', waits.away);
   const needs = [...ready, ...stopped, ...(waits.beforeStart ?? [])];
   const started = startNew(plan, change, needs, waits.marker);
   const healthy = started.slice(-1);
   const known = whole || isServing(change) ? balancers : [];
   const [serving = ''] = [...undrain(plan, change, known, healthy), ...healthy];
   const removed = removeOld(plan, change, [serving]);
+  record(plan, change, [serving], served);
+  wayBackAlone(plan, { balancers, noReturn }, change, [...stopped, ...started]);
   return { serving, all: [serving, ...removed] };
+}
+
+const served = 'it serves';
+
+/** Goes on where a run was interrupted after it had started a new container: does that one serve? */
+export function confirm(plan: PlanBuilder, input: RolloutInput, change: Change): StepId[] {
+  const written = writeFiles(plan, change, input.needs, 'changed on the node');
+  const healthy = awaitHealthy(plan, change, [...input.needs, ...written]);
+  const [serving = healthy] = undrainLeft(plan, change, input.balancers, [healthy]);
+  const removed = removeOld(plan, change, [serving]);
+  record(plan, change, [serving], served);
+  wayBackAlone(plan, input, change, [healthy]);
+  return [serving, ...removed];
 }
 
 /**
@@ -97,14 +135,23 @@ function replaceOne(
  * the last one is gone the new ones start.
  */
 export function together(plan: PlanBuilder, input: RolloutInput): StepId[] {
-  const prepared = input.changes.flatMap((change) => prepare(plan, input.site, change, input.needs).ids);
+  const { changes, unconfirmed } = input;
+  const prepared = changes.flatMap((change) => prepare(plan, input.site, change, input.needs).ids);
   const ready = prepared.length > 0 ? prepared : input.needs;
-  const stopped = input.changes.flatMap((change) => stopOld(plan, change, ready, 'service'));
-  return input.changes.flatMap((change) => {
-    const started = startNew(plan, change, [...ready, ...stopped]);
-    const serving = started.slice(-1);
-    return [...serving, ...removeOld(plan, change, serving)];
+  const away = { count: changes.filter(isServing).length, of: input.groupHosts.length };
+  const stopped = changes.flatMap((change) => stopOld(plan, change, ready, 'service', away));
+  const started = changes.map((change) => startNew(plan, change, [...ready, ...stopped]));
+  const awaited = unconfirmed.map((change) => {
+    const written = writeFiles(plan, change, input.needs, 'changed on the node');
+    return awaitHealthy(plan, change, [...input.needs, ...written]);
   });
+  // Until the last one serves, all may have to go back.
+  const serving = [...started.flatMap((ids) => ids.slice(-1)), ...awaited];
+  const all = [...changes, ...unconfirmed];
+  const removed = all.flatMap((change) => removeOld(plan, change, serving));
+  for (const change of all) record(plan, change, serving, served);
+  wayBackTogether(plan, input, all, input.settled, [...stopped, ...started.flat(), ...awaited]);
+  return [...serving, ...removed];
 }
 
 /**
@@ -131,6 +178,7 @@ function sharedKeys(plan: PlanBuilder, input: RolloutInput) {
     {
       service: first.container.service,
       host: first.container.host,
+      rollout: rolloutOf(first.container),
       needs: [...prepared.values()].flat(),
       reason: `every replica needs the same ${wish.kind} keys`,
       impact: 'none',
@@ -147,6 +195,7 @@ export function galera(plan: PlanBuilder, input: RolloutInput): StepId[] {
   if (first === undefined) return [];
   const ordered = inOrder(input.changes);
   const { keep } = oneAtATime(input);
+  const away = { count: 1, of: input.groupHosts.length };
   let members = input.groupHosts.length - ordered.filter((c) => !isServing(c)).length;
   let before: readonly StepId[] = input.needs;
   const done: StepId[] = [];
@@ -154,9 +203,9 @@ export function galera(plan: PlanBuilder, input: RolloutInput): StepId[] {
     // The check runs on a member that exists: a joiner is checked through the previous one.
     const checkable = isServing(change);
     const checks = checkable ? [galeraCheck(plan, change, before, members)] : before;
-    const end = replaceOne(plan, input, change, { before: checks, marker: formedMarkerFor(input, change), keep });
+    const end = replaceOne(plan, input, change, { before: checks, marker: formedMarkerFor(input, change), keep, away });
     if (!checkable) members += 1;
-    before = [end.serving];
+    before = change === ordered.at(-1) ? [end.serving] : betweenBatches(plan, input, [end.serving]);
     done.push(...end.all);
   }
   return done;
@@ -174,6 +223,7 @@ function galeraCheck(plan: PlanBuilder, change: Change, needs: readonly StepId[]
     {
       service: container.service,
       host: container.host,
+      rollout: rolloutOf(container),
       needs,
       reason: 'a member is taken away only from a whole cluster',
       impact: 'none',
@@ -200,10 +250,13 @@ export function galeraNewCluster(
   const written = writeFiles(plan, first, input.needs, 'missing');
   const ready = [...input.needs, ...written];
   const made = bootstrap.add(ready);
-  const onlyFiles: Change = { ...first, files: { ...first.files, write: [], remove: [] } };
+  const onlyFiles: Change = {
+    ...first,
+    verdict: { kind: 'missing', reason: 'forms the new cluster' },
+    files: { ...first.files, write: [], remove: [] },
+  };
   const forming = prepare(plan, input.site, onlyFiles, [...ready, ...made], {
     environment: { BOOTSTRAP_ARGS: '--wsrep-new-cluster' },
-    note: 'forms the new cluster',
   });
   const formed = startNew(plan, onlyFiles, forming.ids, galeraFormedMarker);
   const { keep } = oneAtATime(input);
@@ -216,7 +269,8 @@ export function galeraNewCluster(
   }
   const lasting = lastingForm(onlyFiles);
   const check = galeraCheck(plan, lasting, before, input.changes.length);
-  const end = replaceOne(plan, input, lasting, { before: [check], keep });
+  const away = { count: 1, of: input.groupHosts.length };
+  const end = replaceOne(plan, input, lasting, { before: [check], keep, away });
   return [...done, ...end.all];
 }
 
@@ -231,11 +285,12 @@ function lastingForm(change: Change): Change {
   const { name } = change.container;
   const stand = {
     name,
-    id: '',
+    // Not known yet, and not that of any marker.
+    id: 'forming',
     image: '',
     state: 'running',
     health: 'none',
-    labels: {},
+    labels: { [label.imageDigest]: change.image.digest, [label.configHash]: change.files.configHash },
     created: 0,
     status: '',
   } as const;

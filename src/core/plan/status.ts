@@ -1,5 +1,5 @@
 import type { Desired } from '../desired/model.ts';
-import type { HostName } from '../model/node.ts';
+import { createdFrom, type HostName } from '../model/node.ts';
 import type { Observed } from './policy.ts';
 
 export interface StatusRow {
@@ -29,7 +29,15 @@ export function containerStatus(desired: Desired, observed: Observed): StatusRow
       }
       const good = seen.state === 'running' && (seen.health === 'healthy' || seen.health === 'none');
       const test = container.spec.healthcheck?.test;
-      return { ...base, state: seen.state, health: seen.health, image: seen.image, status: seen.status, good, test };
+      return {
+        ...base,
+        state: seen.state,
+        health: seen.health,
+        image: createdFrom(seen),
+        status: seen.status,
+        good,
+        test,
+      };
     }),
   );
 }

@@ -1,5 +1,10 @@
+import type { EvaluatedGate } from '../desired/gate.ts';
 import type { BalancedServer, DatabaseWish, IdentityWish, MessagingWish, SharedKeysWish } from '../desired/model.ts';
+import type { GenerationForm } from '../model/generation.ts';
+import type { HookName } from '../model/hook.ts';
 import type { ContainerName, ContainerSpec, FileContent, Healthcheck, HostName, PinnedImage } from '../model/node.ts';
+import type { PlanCause } from './causes.ts';
+import type { DriftEntry } from './drift.ts';
 
 export type StepId = string;
 
@@ -12,15 +17,24 @@ export interface Marker {
   readonly value: string;
 }
 
+/** How many replicas are away at once, of how many there are. */
+export interface Away {
+  readonly count: number;
+  readonly of: number;
+}
+
 interface StepBase {
   readonly id: StepId;
   readonly service: string;
   readonly host: HostName;
+  /** The change it is a part of, `<service>/<container>`, which may go on on other hosts. */
+  readonly rollout?: string | undefined;
   /** Steps that must have succeeded before. */
   readonly needs: readonly StepId[];
   /** Why, in words. */
   readonly reason: string;
   readonly impact: Impact;
+  readonly away?: Away | undefined;
 }
 
 /** One replica as its load balancers know it. */
@@ -48,6 +62,8 @@ export type StepAction =
       readonly as: ContainerName;
       readonly spec: ContainerSpec;
       readonly labels: Readonly<Record<string, string>>;
+      /** Id of the container it takes the place of: noted beside its own, as made by a run and not by hand. */
+      readonly replaces?: string | undefined;
     }
   | {
       readonly kind: 'stop';
@@ -62,6 +78,10 @@ export type StepAction =
       readonly container: ContainerName;
       readonly healthcheck?: Healthcheck | undefined;
       readonly deadlineSeconds: number;
+      /** Without any progress; the deadline holds also with some. */
+      readonly patienceSeconds: number;
+      /** The check is the one the container was created with: it may be older than the definition. */
+      readonly ownCheck?: boolean | undefined;
       readonly marker?: Marker | undefined;
     }
   /** No new sessions, and those there are have ended or had their time. */
@@ -74,6 +94,24 @@ export type StepAction =
   /** Takes requests again. */
   | ({ readonly kind: 'undrain' } & InBalancers)
   | { readonly kind: 'remove'; readonly container: ContainerName }
+  /** Keeps what a container that serves is made of, for a way back; then the marker says so. */
+  | {
+      readonly kind: 'record';
+      readonly container: ContainerName;
+      readonly directory: string;
+      /** With a config hash alone the rest is as recorded: only files have changed. */
+      readonly generation: GenerationForm | { readonly configHash: string };
+      readonly marker: Marker;
+    }
+  /** The config directory gets the files of the generation that is recorded as the current one. */
+  | { readonly kind: 'restore'; readonly container: ContainerName; readonly directory: string }
+  /** The container set aside takes its name back and runs; one that was not set aside yet just runs again. */
+  | {
+      readonly kind: 'put-back';
+      readonly container: ContainerName;
+      readonly previous: ContainerName;
+      readonly graceSeconds: number;
+    }
   | {
       readonly kind: 'reload';
       readonly container: ContainerName;
@@ -106,6 +144,15 @@ export type StepAction =
       /** Members that must be Synced in one Primary component right now. */
       readonly members: number;
     }
+  /** Nothing that needs it goes on before it has passed. */
+  | { readonly kind: 'gate'; readonly gate: EvaluatedGate }
+  /** An operator's executable on the control host; the step's service is the one it is about. */
+  | {
+      readonly kind: 'hook';
+      readonly hook: HookName;
+      readonly name: string;
+      readonly path: string;
+    }
   | {
       /** What `destroy` takes away beyond containers. */
       readonly kind: 'wipe';
@@ -118,12 +165,48 @@ export type StepKind = StepAction['kind'];
 export type Step = StepBase & StepAction;
 export type StepOf<K extends StepKind> = StepBase & Extract<StepAction, { kind: K }>;
 
+/** What a plan does to one file, on all hosts where it does the same. Never holds a secret. */
+export interface FileDiff {
+  readonly path: string;
+  /** Whose directory the file is in. */
+  readonly container: ContainerName;
+  readonly service: string;
+  readonly hosts: readonly HostName[];
+  readonly kind: 'added' | 'changed' | 'removed';
+  /** Lines; 0 where the old text is not known. */
+  readonly added: number;
+  readonly removed: number;
+  /** Unified, with masks in the places of secrets; empty for a new file and where `note` says why. */
+  readonly text: string;
+  readonly note?: string | undefined;
+}
+
+/** What is done at once when a new form turns out not to serve. */
+export interface WayBack {
+  /** Replicas that stand or fall together have one of them. */
+  readonly rollout: string;
+  readonly service: string;
+  readonly container: ContainerName;
+  /** Steps of the plan whose failure leads here. */
+  readonly triggers: readonly StepId[];
+  readonly steps: readonly Step[];
+  /** Why there is none: then there are no steps. */
+  readonly impossible?: string | undefined;
+}
+
 export interface Plan {
   readonly verb: string;
   readonly site: string;
   readonly steps: readonly Step[];
   /** What the operator should know although nothing is done about it (a pending image change, a host left out). */
   readonly notices: readonly string[];
+  /** Edits of the operator that led to changes of containers. */
+  readonly causes: readonly PlanCause[];
+  /** What changed on the nodes and not by a run. */
+  readonly drift: readonly DriftEntry[];
+  /** What happens to files. */
+  readonly diffs: readonly FileDiff[];
+  readonly waysBack: readonly WayBack[];
 }
 
 /** A plan under construction: hands out ids that depend on nothing but the input. */
@@ -132,9 +215,16 @@ export class PlanBuilder {
   readonly #ids = new Set<StepId>();
   readonly #subjects = new Map<string, StepId>();
   readonly notices: string[] = [];
+  readonly waysBack: WayBack[] = [];
+  readonly #prefix: string;
+
+  /** `prefix` keeps the ids of steps apart that belong to one plan and are not built together. */
+  constructor(prefix = '') {
+    this.#prefix = prefix;
+  }
 
   add(base: Omit<StepBase, 'id'>, action: StepAction, subject: string): StepId {
-    const stem = `${base.service}/${base.host}/${action.kind}/${subject}`;
+    const stem = `${this.#prefix}${base.service}/${base.host}/${action.kind}/${subject}`;
     let id = stem;
     for (let n = 2; this.#ids.has(id); n++) id = `${stem}#${n}`;
     this.#ids.add(id);

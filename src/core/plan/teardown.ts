@@ -1,5 +1,6 @@
 import type { Desired, DesiredContainer, DesiredService } from '../desired/model.ts';
-import { isOurs, loadedMarkerKey } from './compare.ts';
+import { generationMarkerKey } from '../model/generation.ts';
+import { isOurs, loadedMarkerKey, madeMarkerKey } from './compare.ts';
 import { planFragmentRemoval } from './fragments.ts';
 import { oneShotMarkerKey } from './one-shot.ts';
 import type { Observed } from './policy.ts';
@@ -14,7 +15,16 @@ export function planStop(desired: Desired, observed: Observed): Plan {
     const stopped = service.containers.flatMap((container) => stopStep(plan, container, observed, before));
     if (stopped.length > 0) before = stopped;
   }
-  return { verb: 'stop', site: desired.site, steps: plan.steps, notices: plan.notices };
+  return {
+    verb: 'stop',
+    site: desired.site,
+    steps: plan.steps,
+    notices: plan.notices,
+    causes: [],
+    drift: [],
+    diffs: [],
+    waysBack: [],
+  };
 }
 
 /** A service that loses its registrations and migrations when another one's data goes. */
@@ -46,12 +56,22 @@ export function planDestroy(
     const wiped = wipeSteps(plan, service.name, service.containers, observed, markers, needs, options);
     before = wiped.length > 0 ? wiped : needs;
   }
-  return { verb: 'destroy', site: desired.site, steps: plan.steps, notices: plan.notices };
+  return {
+    verb: 'destroy',
+    site: desired.site,
+    steps: plan.steps,
+    notices: plan.notices,
+    causes: [],
+    drift: [],
+    diffs: [],
+    waysBack: [],
+  };
 }
 
 /** What is no longer true afterwards. Data that is kept keeps its markers: a cluster in it must not be formed anew. */
 function markersOf(service: DesiredService, dependents: readonly Dependent[], keepVolumes: boolean): string[] {
-  const loaded = service.containers.map(({ name }) => loadedMarkerKey(name));
+  const keys = [loadedMarkerKey, madeMarkerKey, generationMarkerKey];
+  const loaded = service.containers.flatMap(({ name }) => keys.map((key) => key(name)));
   if (keepVolumes) return [...new Set(loaded)];
   const all = [{ service: service.name, oneShots: [...service.oneShots.keys()] }, ...dependents];
   const records = all.flatMap(({ service: name, oneShots }) => [

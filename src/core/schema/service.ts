@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { gatesSchema } from './gate.ts';
 
 /**
  * The shape of `services/<name>/service.yml`. Unknown keys are errors.
@@ -65,9 +66,19 @@ const rollout = z.strictObject({
   batch: z.number().int().positive().default(1),
   /** Order of the hosts that serve: that of the inventory group, or the last one first. */
   order: z.enum(['inventory', 'reverse']).default('inventory'),
-  /** Seconds a drained replica gets to end its sessions before it is stopped. */
-  drain_time: seconds.default(30),
+  /**
+   * Seconds a drained replica gets to end its sessions before it is stopped. The default is as long as the load balancer
+   * itself waits for a server (`haproxy_server_timeout`): by then every session has ended.
+   */
+  drain_time: seconds.default(60),
   /** Seconds without any progress after which a starting container is given up. */
+  /**
+   * Seconds without any progress after which a starting container is given up. Progress is a restart, a line in its
+   * log unlike all before (numbers left out), or another answer of its health check. A service that does long work
+   * silently while it starts (a state transfer) needs more.
+   */
+  health_patience: seconds.default(30),
+  /** Seconds after which it is given up whatever it does. */
   health_deadline: seconds.default(180),
   /** Seconds the engine waits between the stop signal and SIGKILL. */
   stop_grace: seconds.default(60),
@@ -131,6 +142,11 @@ const oneShot = z.strictObject({
   on: z.array(z.enum(['deploy', 'upgrade'])).default(['deploy', 'upgrade']),
   /** Run again when the image differs from the one it last ran with. */
   per_image: z.boolean().default(true),
+  /**
+   * False when the version before cannot run on what this leaves behind: once it has run, nothing of the service goes
+   * back to an older image. What runs after every replacement is no obstacle to their own ways back.
+   */
+  way_back: z.boolean().default(true),
 });
 
 const phase = z.union([
@@ -212,6 +228,8 @@ export const serviceSchema = z.strictObject({
     .optional(),
   /** Order inside the service. Default: databases, identity, every one-shot, every container. */
   phases: z.array(phase).default([]),
+  /** Must pass after each batch of a rollout before the next, and at its end. Operators add `<service>_gates`. */
+  gates: gatesSchema.default([]),
 });
 
 export type ServiceDefinition = z.infer<typeof serviceSchema>;

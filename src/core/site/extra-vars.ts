@@ -1,4 +1,4 @@
-import { error, failure, type Result, success } from '../model/diagnostic.ts';
+import { type Diagnostic, error, failure, type Result, success } from '../model/diagnostic.ts';
 import { shellWords } from '../schema/literal.ts';
 import { parseYaml } from '../schema/yaml.ts';
 import { documentEntries, type VariableEntry, type VariableLayer } from './layers.ts';
@@ -18,6 +18,37 @@ export function parseExtraVars(extra: ExtraVars): Result<VariableLayer> {
   if (extra.kind === 'file') return fromDocument(extra.text, extra.file, `-e @${extra.file}`);
   if (extra.text.trimStart().startsWith('{')) return fromDocument(extra.text, '-e', '-e');
   return fromPairs(extra.text);
+}
+
+/** A text that must not be kept anywhere, by its name or by what is in it. */
+export interface SecretTest {
+  isSecretName(name: string): boolean;
+  secretValues(): readonly string[];
+}
+
+/** Shorter ones are parts of ordinary words; as a whole value they count all the same. */
+const shortestPart = 5;
+
+/** One error for each variable of an argument of `-e` that is a secret, at its place. A file's content is not in it. */
+export function secretsOnCommandLine(argument: string, test: SecretTest): Diagnostic[] {
+  const parsed =
+    extraVarsFile(argument) === undefined ? parseExtraVars({ kind: 'argument', text: argument }) : undefined;
+  if (!parsed?.ok) return [];
+  const holds = (text: string) =>
+    test.secretValues().some((secret) => text === secret || (secret.length >= shortestPart && text.includes(secret)));
+  return [...parsed.value.values].flatMap(([name, { value, at }]) => {
+    const texts = textsIn(value);
+    if (!test.isSecretName(name) && !texts.some(holds)) return [];
+    const message = `-e ${name} holds a secret, which a saved plan must not`;
+    return [
+      error('secret-in-plan', message, { at, hint: `put ${name} into passwords.yml, or into a file for -e @FILE` }),
+    ];
+  });
+}
+
+function textsIn(value: unknown): string[] {
+  if (value !== null && typeof value === 'object') return Object.values(value).flatMap(textsIn);
+  return value === null || value === undefined ? [] : [String(value)];
 }
 
 function fromDocument(text: string, file: string, name: string): Result<VariableLayer> {

@@ -201,8 +201,12 @@ function hostLayers(
 ): VariableLayer[] {
   const files = varFiles.hostVars.filter(({ host }) => host === name);
   return [
-    ...(vars.size > 0 ? [{ name: `inventory host ${name}`, values: vars }] : []),
-    ...files.map(({ document }) => ({ name: `host_vars/${name}`, values: documentEntries(document) })),
+    ...(vars.size > 0 ? [{ name: `inventory host ${name}`, from: 'host' as const, values: vars }] : []),
+    ...files.map(({ document }) => ({
+      name: `host_vars/${name}`,
+      from: 'host' as const,
+      values: documentEntries(document),
+    })),
   ];
 }
 

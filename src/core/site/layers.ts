@@ -16,6 +16,8 @@ export interface VariableEntry {
 /** One source of variables. A later layer of a host wins over an earlier one, name by name. */
 export interface VariableLayer {
   readonly name: string;
+  /** `services`: comes with them and wins when the operator sets nothing. `host`: set for one host alone. */
+  readonly from?: 'services' | 'host';
   readonly values: ReadonlyMap<string, VariableEntry>;
 }
 
@@ -38,5 +40,35 @@ function documentEntry(document: YamlDocument, path: YamlPath, value: unknown): 
     },
     inside: (inner) => document.textAt([...path, ...inner]),
     isPlain: (inner) => document.isPlain([...path, ...inner]),
+  };
+}
+
+/** The definition of a variable that wins, as it was written. */
+export interface Written {
+  readonly value: unknown;
+  readonly at: SourceSpan;
+  readonly layer: string;
+  readonly from: VariableLayer['from'];
+}
+
+export function entryIn(layers: readonly VariableLayer[], name: string): VariableEntry | undefined {
+  for (let i = layers.length - 1; i >= 0; i--) {
+    const entry = layers[i]?.values.get(name);
+    if (entry) return entry;
+  }
+  return undefined;
+}
+
+export function writtenIn(layers: readonly VariableLayer[], name: string): Written | undefined {
+  const layer = layers.findLast(({ values }) => values.has(name));
+  const entry = layer?.values.get(name);
+  if (layer === undefined || entry === undefined) return undefined;
+  return {
+    value: entry.value,
+    get at() {
+      return entry.at;
+    },
+    layer: layer.name,
+    from: layer.from,
   };
 }

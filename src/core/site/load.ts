@@ -1,5 +1,6 @@
 import { type Diagnostic, error, failure, type Result, resultOf } from '../model/diagnostic.ts';
 import type { HostName } from '../model/node.ts';
+import { gatesVariable } from '../schema/gate.ts';
 import { type InventoryFile, parseInventory } from '../schema/inventory.ts';
 import { type LoadedService, parseServiceFile } from '../schema/service-file.ts';
 import { parseYaml, type YamlDocument } from '../schema/yaml.ts';
@@ -48,6 +49,8 @@ export interface Site {
   scope(host: HostName): Scope;
   /** Texts to be masked in all output, longest first. */
   secretValues(): readonly string[];
+  /** Names whose values are secrets: those of passwords.yml, those services declare, all that end in `_password`. */
+  isSecretName(name: string): boolean;
 }
 
 /** All problems of all files together, or the site. */
@@ -75,7 +78,9 @@ export function assembleSite(inputs: SiteInputs): Result<Site> {
   const declared = new Set([...services.values()].flatMap(({ definition }) => Object.keys(definition.passwords)));
   const low = [
     declaredPasswordLayer(declared, inputs.passwords.file),
-    ...(defaults ? [{ name: 'services/defaults.yml', values: documentEntries(defaults) }] : []),
+    ...(defaults
+      ? [{ name: 'services/defaults.yml', from: 'services' as const, values: documentEntries(defaults) }]
+      : []),
     ...[...services.values()].map(serviceLayer),
   ];
   const high = [
@@ -84,7 +89,11 @@ export function assembleSite(inputs: SiteInputs): Result<Site> {
     ...present(globalsD).map((document) => ({ name: document.file, values: documentEntries(document) })),
     ...present(extra),
   ];
-  const definitions = [...inputs.services, ...(inputs.defaults ? [inputs.defaults] : [])].map(({ text }) => text);
+  const gates = [...services.keys()].map(gatesVariable);
+  const definitions = [
+    ...gates,
+    ...[...inputs.services, ...(inputs.defaults ? [inputs.defaults] : [])].map(({ text }) => text),
+  ];
   const known = [...low, ...inventoryLayers(inventory)];
   problems.push(...checkGlobals([globals, ...present(globalsD)], known, passwords, definitions));
   const site = siteOf(inputs, inventory, services, { low, high, declared });
@@ -138,7 +147,8 @@ function readInventory(inputs: SiteInputs, keep: <T>(result: Result<T>) => T | u
 }
 
 function serviceLayer(service: LoadedService): VariableLayer {
-  return { name: `service ${service.definition.service}`, values: documentEntries(service.document, ['variables']) };
+  const values = documentEntries(service.document, ['variables']);
+  return { name: `service ${service.definition.service}`, from: 'services', values };
 }
 
 function inventoryLayers(inventory: Inventory): VariableLayer[] {
@@ -169,7 +179,16 @@ function siteOf(
     secretValues,
   });
   const { configDir, overrides } = inputs;
-  return { configDir, overrides, inventory, services, secretValues, scope: (host) => scopes.scope(host) };
+  const isSecretName = (name: string) =>
+    callsSecret(name, declared) || high.some((layer) => layer.name === passwordsFile && layer.values.has(name));
+  const scope = (host: HostName) => scopes.scope(host);
+  return { configDir, overrides, inventory, services, secretValues, isSecretName, scope };
+}
+
+const passwordsFile = 'passwords.yml';
+
+function callsSecret(name: string, declared: ReadonlySet<string>): boolean {
+  return declared.has(name) || name.endsWith('_password');
 }
 
 /** Shorter texts would mask half of every output. */
@@ -185,7 +204,7 @@ function collectSecrets(layers: readonly VariableLayer[], declared: ReadonlySet<
   };
   for (const { name: layer, values } of layers) {
     for (const [name, { value }] of values) {
-      if (layer === 'passwords.yml' || declared.has(name) || name.endsWith('_password')) collect(value);
+      if (layer === passwordsFile || callsSecret(name, declared)) collect(value);
     }
   }
   return [...found].sort((a, b) => b.length - a.length);

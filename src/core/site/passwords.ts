@@ -126,6 +126,7 @@ export function declaredPasswordLayer(declared: ReadonlySet<string>, file: strin
   const at = { file, line: 1, column: 1 };
   return {
     name: 'passwords of services',
+    from: 'services',
     values: new Map([...declared].map((name) => [name, absent(name, file, at)])),
   };
 }

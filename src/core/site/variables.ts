@@ -1,13 +1,17 @@
 import { error, type SourceSpan } from '../model/diagnostic.ts';
 import type { HostName } from '../model/node.ts';
 import { didYouMean } from '../model/suggest.ts';
+import type { YamlPath } from '../schema/yaml.ts';
 import { culpritOf } from './culprit.ts';
 import { evaluateTemplate } from './evaluate.ts';
 import type { Inventory } from './inventory.ts';
 import { createEngine, type Engine } from './jinja-engine.ts';
 import { truthOf } from './jinja-filters.ts';
 import { isTemplate, type ScanProblem, type Template } from './jinja-scan.ts';
-import type { VariableEntry, VariableLayer } from './layers.ts';
+import { entryIn, type VariableEntry, type VariableLayer, type Written, writtenIn } from './layers.ts';
+import { magicOf } from './magic.ts';
+import { ReadTracker, type ReadVariable } from './reads.ts';
+import { advance, describe, hasTemplate } from './values.ts';
 import { VariableError } from './variable-error.ts';
 
 export interface VariableSource {
@@ -50,6 +54,12 @@ export interface Scope {
   /** Names of all variables, sorted. */
   names(): string[];
   origin(name: string): Origin | undefined;
+  /** Undefined for a magic variable and for a name that nothing sets. */
+  written(name: string): Written | undefined;
+  /** Does the work and tells which variables it read directly, of this host and of others. */
+  used<T>(work: () => T): { readonly value: T; readonly reads: ReadonlySet<ReadVariable> };
+  /** Where the value at a path inside a variable stands; undefined when the name is not set anywhere. */
+  placeIn(name: string, path: YamlPath): SourceSpan | undefined;
 }
 
 /** Scopes of a site. They share the engine and the parsed templates; each host's values are kept. */
@@ -68,6 +78,7 @@ interface Session {
   /** Variables being evaluated, outermost first. */
   readonly stack: { readonly host: HostName; readonly name: string }[];
   evaluations: number;
+  readonly reads: ReadTracker;
 }
 
 export function createScopes(source: VariableSource): Scopes {
@@ -78,6 +89,7 @@ export function createScopes(source: VariableSource): Scopes {
     scopes: new Map(),
     stack: [],
     evaluations: 0,
+    reads: new ReadTracker(),
   };
   return { scope: (host) => scopeOf(session, host) };
 }
@@ -99,22 +111,27 @@ type Path = readonly (string | number)[];
 
 type Kept = { readonly value: unknown } | { readonly failure: VariableError };
 
+interface Variable extends ReadVariable {
+  readonly reads: Set<ReadVariable>;
+  kept?: Kept;
+}
+
 class HostScope implements Scope {
   readonly host: HostName;
   readonly #session: Session;
   readonly #layers: readonly VariableLayer[];
-  readonly #kept = new Map<string, Kept>();
+  readonly #variables = new Map<string, Variable>();
   readonly #magic: Readonly<Record<string, () => unknown>>;
 
   constructor(session: Session, host: HostName) {
     this.host = host;
     this.#session = session;
     this.#layers = session.source.layersFor(host);
-    this.#magic = magicOf(session.source, host);
+    this.#magic = magicOf(session.source.inventory, host, session.source.constants);
   }
 
   has(name: string): boolean {
-    return Object.hasOwn(this.#magic, name) || this.#entry(name) !== undefined;
+    return Object.hasOwn(this.#magic, name) || entryIn(this.#layers, name) !== undefined;
   }
 
   get(name: string, usedAt?: SourceSpan): unknown {
@@ -123,20 +140,22 @@ class HostScope implements Scope {
 
   /** `get` for expressions: where the name stands is worked out only when there is something to say about it. */
   lookup(name: string, usedAt: () => SourceSpan | undefined): unknown {
-    const kept = this.#kept.get(name);
+    const variable = this.#variable(name);
+    this.#session.reads.note(variable);
+    const { kept } = variable;
     if (kept) {
       if ('failure' in kept) throw kept.failure;
       return kept.value;
     }
-    const entry = this.#entry(name);
+    const entry = entryIn(this.#layers, name);
     if (!entry) {
       const magic = Object.hasOwn(this.#magic, name) ? this.#magic[name] : undefined;
       if (!magic) throw this.#undefinedName(name, usedAt());
       const value = magic();
-      this.#kept.set(name, { value });
+      variable.kept = { value };
       return value;
     }
-    return this.#evaluateEntry(name, entry);
+    return this.#evaluateEntry(variable, entry);
   }
 
   evaluate(value: unknown, at: Place, locals?: Locals): unknown {
@@ -177,6 +196,15 @@ class HostScope implements Scope {
     return { at: layers.at(-1)?.at, layers };
   }
 
+  written(name: string): Written | undefined {
+    return writtenIn(this.#layers, name);
+  }
+
+  placeIn(name: string, path: YamlPath): SourceSpan | undefined {
+    const entry = this.#entry(name);
+    return entry && (entry.inside?.(path) ?? entry.at);
+  }
+
   #entry(name: string): VariableEntry | undefined {
     for (let i = this.#layers.length - 1; i >= 0; i--) {
       const entry = this.#layers[i]?.values.get(name);
@@ -185,7 +213,21 @@ class HostScope implements Scope {
     return undefined;
   }
 
-  #evaluateEntry(name: string, entry: VariableEntry): unknown {
+  used<T>(work: () => T): { readonly value: T; readonly reads: ReadonlySet<ReadVariable> } {
+    const reads = new Set<ReadVariable>();
+    return { value: this.#session.reads.within(reads, work), reads };
+  }
+
+  #variable(name: string): Variable {
+    const known = this.#variables.get(name);
+    if (known) return known;
+    const variable: Variable = { host: this.host, name, reads: new Set() };
+    this.#variables.set(name, variable);
+    return variable;
+  }
+
+  #evaluateEntry(variable: Variable, entry: VariableEntry): unknown {
+    const { name } = variable;
     if (entry.absent) throw this.#failure(entry.absent.code, entry.absent.message, entry.at, entry.absent.hint);
     const { stack } = this.#session;
     const first = stack.findIndex((item) => item.name === name && item.host === this.host);
@@ -199,13 +241,13 @@ class HostScope implements Scope {
     }
     stack.push({ host: this.host, name });
     try {
-      const value = this.#deep(entry.value, entry, []);
-      this.#kept.set(name, { value });
+      const value = this.#session.reads.within(variable.reads, () => this.#deep(entry.value, entry, []));
+      variable.kept = { value };
       return value;
     } catch (cause) {
       // Whether a cycle is met depends on where one began to ask, so only other failures are kept.
       const passing = cause instanceof VariableError && /-cycle$|-deep$/.test(cause.diagnostic.code);
-      if (cause instanceof VariableError && !passing) this.#kept.set(name, { failure: cause });
+      if (cause instanceof VariableError && !passing) variable.kept = { failure: cause };
       throw cause;
     } finally {
       stack.pop();
@@ -241,7 +283,7 @@ class HostScope implements Scope {
   #undefinedName(name: string, at: SourceSpan | undefined): VariableError {
     const facts = /^ansible_/.test(name) ? 'facts of hosts are not known here; set the value yourself' : undefined;
     // A variable that is made from the missing one is no other spelling of it.
-    const others = this.names().filter((other) => !String(this.#entry(other)?.value).includes(name));
+    const others = this.names().filter((other) => !String(entryIn(this.#layers, other)?.value).includes(name));
     const hint = facts ?? didYouMean(name, others) ?? `set ${name} in globals.yml`;
     return this.#failure('undefined-variable', `variable ${name} is not defined`, at, hint);
   }
@@ -253,36 +295,6 @@ class HostScope implements Scope {
   }
 }
 
-function magicOf(source: VariableSource, host: HostName): Readonly<Record<string, () => unknown>> {
-  const { inventory, constants = {} } = source;
-  return {
-    ...Object.fromEntries(Object.entries(constants).map(([name, value]) => [name, () => value])),
-    inventory_hostname: () => host,
-    inventory_hostname_short: () => host.split('.')[0] ?? host,
-    ansible_host: () => host,
-    group_names: () => [...(inventory.hosts.get(host)?.groups ?? [])].filter((name) => name !== 'all').sort(),
-    groups: () => Object.fromEntries([...inventory.groups.values()].map(({ name, hosts }) => [name, hosts])),
-  };
-}
-
 function spanOf(place: Place): SourceSpan {
   return typeof place === 'function' ? place() : place;
-}
-
-function hasTemplate(value: unknown): boolean {
-  if (typeof value === 'string') return isTemplate(value);
-  return value !== null && typeof value === 'object' && Object.values(value).some(hasTemplate);
-}
-
-/** The place `offset` characters into a text that starts at `at`; exact unless the text was written with escapes. */
-function advance(at: SourceSpan, text: string, offset: number): SourceSpan {
-  const before = text.slice(0, offset).split('\n');
-  return { file: at.file, line: at.line + before.length - 1, column: at.column + (before.at(-1) ?? '').length };
-}
-
-/** The kind of a value; never the value itself, which may be a secret. */
-function describe(value: unknown): string {
-  if (value === null) return 'nothing';
-  if (Array.isArray(value)) return 'a list';
-  return typeof value === 'string' ? (value === '' ? 'an empty text' : 'another text') : `a ${typeof value}`;
 }

@@ -13,6 +13,7 @@ import type { ContainerInspection, ExecResult } from '../../run/ports.ts';
 import type { Engine } from '../docker/client.ts';
 import { demux, interleaved } from '../docker/demux.ts';
 import { isEngineFailure } from '../docker/http.ts';
+import { settingsDifferences } from '../docker/settings.ts';
 import { createBody } from '../docker/spec.ts';
 import { healthFromStatus } from '../docker/status.ts';
 import { requireImage } from './images.ts';
@@ -40,6 +41,7 @@ function observed(info: Docker.ContainerInfo): ObservedContainer {
     labels: info.Labels ?? {},
     created: info.Created,
     status: info.Status,
+    volumes: (info.Mounts ?? []).flatMap(({ Type, Name }) => (Type === 'volume' && Name ? [Name] : [])),
   };
 }
 
@@ -78,9 +80,27 @@ export async function inspectContainer(engine: Engine, name: ContainerName): Pro
         exitCode: found.State.ExitCode,
         restartCount: found.RestartCount,
         startedAt: found.State.StartedAt,
+        check: shellCheck(found.Config.Healthcheck?.Test),
       }
     );
   });
+}
+
+export async function settingsDiffering(
+  engine: Engine,
+  name: ContainerName,
+  spec: ContainerSpec,
+): Promise<readonly string[]> {
+  return engine.call(`look at the container ${name}`, async (docker) => {
+    const found = await unless([404], docker.getContainer(name).inspect());
+    if (!found) return [];
+    const image = await unless([404], docker.getImage(found.Image).inspect());
+    return settingsDifferences(createBody(spec, {}), spec.image.digest, found, image);
+  });
+}
+
+function shellCheck(test: readonly string[] | undefined): string | undefined {
+  return test?.[0] === 'CMD-SHELL' ? test[1] : undefined;
 }
 
 /** Clears the name for a new container: what never ran, or ended and is ours, goes; anything else is an error. */
@@ -119,11 +139,20 @@ export async function createContainer(
 }
 
 export async function startContainer(engine: Engine, name: ContainerName): Promise<void> {
-  await engine.call(
-    `start the container ${name}`,
-    (docker) => unless([304], docker.getContainer(name).start()),
-    120_000,
-  );
+  const work = async (docker: Docker): Promise<void> => {
+    const container = docker.getContainer(name);
+    await unless(
+      [304],
+      container.start().catch(async (problem: unknown) => {
+        // The engine does not start what is paused.
+        if (!isEngineFailure(problem) || problem.statusCode !== 409) throw problem;
+        await container.unpause().catch(() => {
+          throw problem;
+        });
+      }),
+    );
+  };
+  await engine.call(`start the container ${name}`, work, 120_000);
 }
 
 export async function stopContainer(engine: Engine, name: ContainerName, graceSeconds: number): Promise<void> {

@@ -10,6 +10,7 @@ import type { SshCounters, SshOptions, SshTarget } from '../ssh/target.ts';
 import { getFiles, putFiles } from './archive.ts';
 import * as containers from './containers.ts';
 import { dropMarkers, type RunOnNode, sendFiles, sendMarker } from './files.ts';
+import * as generations from './generations.ts';
 import { pullImage, type RegistryAuth } from './images.ts';
 import {
   breakLock,
@@ -22,6 +23,7 @@ import {
   takeLock,
 } from './lock.ts';
 import { type Look, lookScript, parseLook } from './look.ts';
+import { readTexts } from './read.ts';
 
 export interface NodeOptions extends SshOptions {
   /** Directory of the containers' configuration, absolute. Default `/etc/kolla`. */
@@ -141,8 +143,13 @@ function nodePort(parts: Parts, options: NodeOptions): OpenNode {
     observe: (want = {}) => observe(parts, version, want),
     pull: (image, onProgress) => pullImage(engine, image, options.registryAuth, onProgress),
     writeFiles: (files, remove) => sendFiles(host, root, change, files, remove),
+    readDetails: (paths) => readTexts(host, run, paths),
     writeMarker: (key, value) => sendMarker(host, root, change, key, value),
     removeMarkers: (keys) => dropMarkers(host, root, change, keys),
+    recordGeneration: (directory, generation) => generations.recordGeneration(host, root, change, directory, generation),
+    restoreGeneration: (name, directory) => generations.restoreGeneration(host, root, change, name, directory),
+    readGeneration: (name, directory, which) => generations.readGeneration(host, root, run, name, directory, which),
+    removeGenerations: (names) => generations.removeGenerations(host, root, change, names),
     removeVolumes: (names) => containers.removeVolumes(engine, names),
     create: (name, spec, labels) => containers.createContainer(engine, name, spec, labels),
     start: (name) => containers.startContainer(engine, name),
@@ -150,6 +157,7 @@ function nodePort(parts: Parts, options: NodeOptions): OpenNode {
     rename: (from, to) => containers.renameContainer(engine, from, to),
     remove: (name) => containers.removeContainer(engine, name),
     signal: (name, signal) => containers.signalContainer(engine, name, signal),
+    settingsDiffering: (name, spec) => containers.settingsDiffering(engine, name, spec),
     inspect: (name) => containers.inspectContainer(engine, name),
     wait: (name, timeoutMs) => containers.waitContainer(engine, name, timeoutMs),
     logs: (name, lines) => containers.containerLogs(engine, name, lines),

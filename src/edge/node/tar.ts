@@ -21,15 +21,27 @@ export async function packFiles(files: readonly TarFile[]): Promise<Buffer> {
   return whole;
 }
 
+export interface TarEntry {
+  readonly content: Buffer;
+  /** Permission bits as a number. */
+  readonly mode: number;
+}
+
 /** Regular files of an archive by path, without a leading `./`. */
-export async function unpackFiles(archive: NodeJS.ReadableStream): Promise<Map<string, Buffer>> {
-  const files = new Map<string, Buffer>();
+export async function unpackEntries(archive: NodeJS.ReadableStream): Promise<Map<string, TarEntry>> {
+  const files = new Map<string, TarEntry>();
   const tar = extract();
   archive.on('error', (problem: Error) => tar.destroy(problem));
   archive.pipe(tar);
   for await (const entry of tar) {
     const content = await buffer(entry);
-    if (entry.header.type === 'file') files.set(entry.header.name.replace(/^\.\//, ''), content);
+    const { type, name, mode = 0o600 } = entry.header;
+    if (type === 'file') files.set(name.replace(/^\.\//, ''), { content, mode });
   }
   return files;
+}
+
+/** As `unpackEntries`, contents alone. */
+export async function unpackFiles(archive: NodeJS.ReadableStream): Promise<Map<string, Buffer>> {
+  return new Map([...(await unpackEntries(archive))].map(([name, { content }]) => [name, content]));
 }

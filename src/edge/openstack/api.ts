@@ -30,6 +30,8 @@ export interface RequestOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Removed from the message when the server quotes them. */
   readonly secrets?: readonly Secret[];
+  /** Hand back answers of 400 and above too. */
+  readonly anyStatus?: boolean;
 }
 
 export interface OpenStackSession {
@@ -103,7 +105,7 @@ function sessionOf(token: Token, client: (url: URL) => HttpClient): Omit<OpenSta
       const whole = new URL(`${url.replace(/\/+$/, '')}${path}`);
       const headers = { 'x-auth-token': token.value.reveal(), ...options.headers };
       const answer = await client(whole).request({ method, path: whole.pathname + whole.search, headers, body });
-      if (answer.status < 400) return answer;
+      if (answer.status < 400 || options.anyStatus === true) return answer;
       throw refused(answer, `${method} ${whole.origin}${whole.pathname}`, [token.value, ...(options.secrets ?? [])]);
     },
   };

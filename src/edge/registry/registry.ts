@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { contentHashLabel as contentHashLabelName } from '../../core/images/definition.ts';
-import { DeployError, error, exitCode } from '../../core/model/diagnostic.ts';
-import { nearest } from '../../core/model/suggest.ts';
+import type { DeployError } from '../../core/model/diagnostic.ts';
 import { type RegistryHttp, type RegistryOptions, registryHttp, unusable } from './http.ts';
+import { MissingImages } from './missing-images.ts';
 import { parseRepository } from './reference.ts';
 
 export interface TaggedRepository {
@@ -118,15 +118,5 @@ async function listTags(http: RegistryHttp, repository: string): Promise<readonl
 
 async function noSuchTag(http: RegistryHttp, { repository, tag }: TaggedRepository): Promise<DeployError> {
   const { registry, path } = parseRepository(repository);
-  const tags = await listTags(http, repository);
-  const image = path.slice(path.lastIndexOf('/') + 1);
-  const build = `deploy build ${image} --push makes it`;
-  if (tags.length === 0) {
-    const message = `there is no image ${path} in the registry ${registry}`;
-    return new DeployError([error('no-such-image', message, { hint: build })], exitCode.nodeNotUsable);
-  }
-  const near = [...new Set([...nearest(tag, tags), ...[...tags].sort().reverse()])].slice(0, 5);
-  const message = `there is no tag ${tag} of ${path} in the registry ${registry}; known tags: ${near.join(', ')}`;
-  const hint = `set the tag variable of this container to one of them, or ${build}`;
-  return new DeployError([error('no-such-tag', message, { hint })], exitCode.nodeNotUsable);
+  return new MissingImages([{ registry, path, tag, known: await listTags(http, repository) }]);
 }

@@ -29,6 +29,8 @@ export interface HttpAnswer {
   readonly headers: Readonly<Record<string, string>>;
   /** Parsed when the answer is JSON, else the text. */
   readonly body: unknown;
+  /** The body as it came. */
+  readonly text: string;
 }
 
 export interface HttpRequest {
@@ -213,7 +215,7 @@ async function collect(incoming: IncomingMessage): Promise<HttpAnswer> {
   for (const [name, value] of Object.entries(incoming.headers)) {
     if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
   }
-  return { status: incoming.statusCode ?? 0, headers, body: parse(text, headers['content-type'] ?? '') };
+  return { status: incoming.statusCode ?? 0, headers, body: parse(text, headers['content-type'] ?? ''), text };
 }
 
 function parse(text: string, contentType: string): unknown {

@@ -42,6 +42,7 @@ export const commandLine: readonly Case[] = [
   { of: 'too many arguments', args: ['deploy', 'heat'], says: ['deploy: too many arguments', '--tags'] },
   { of: 'plan without verb', args: ['plan'], says: ['plan: the argument VERB is missing'] },
   { of: 'plan of an unknown verb', args: ['plan', 'upgrad'], says: ['there is no verb upgrad', 'mean upgrade?'] },
+  { of: 'a verb that does not prune', args: ['plan', 'upgrade', '--prune'], says: ['upgrade takes no --prune'] },
   {
     of: 'unknown tag',
     args: ['plan', 'upgrade', '--tags', 'magnm'],
@@ -50,6 +51,18 @@ export const commandLine: readonly Case[] = [
   { of: 'unknown tag to skip', args: ['status', '--skip-tags', 'hat'], says: ['--skip-tags hat: no service'] },
   { of: 'unknown host', args: ['status', '--limit', 'alpa'], says: ['no host or group matches alpa', 'mean alpha?'] },
   { of: 'a limit that leaves nothing', args: ['status', '--limit', 'alpha:!alpha'], says: ['leaves no host'] },
+  {
+    of: 'unknown variable',
+    args: ['config', 'get', 'heat_tagg'],
+    says: ['variable heat_tagg is not', 'mean heat_tag'],
+  },
+  {
+    of: 'unknown host of a variable',
+    args: ['config', 'get', 'heat_tag', '--host', 'alpa'],
+    says: ['host alpa is not in the inventory', 'mean alpha?'],
+  },
+  { of: 'config of something else', args: ['config', 'set', 'x'], says: ['config: there is no set'] },
+  { of: 'config get of nothing', args: ['config', 'get'], says: ['the argument VARIABLE is missing'] },
   { of: 'unknown image', args: ['build', 'nosuch'], says: ['no image or service matches nosuch'] },
   { of: '-e without value', args: [...plan, '-e', 'x'], says: ['-e:1:1: error: an extra variable is not name=value'] },
   { of: '-e with broken JSON', args: [...plan, '-e', '{a: '], says: ['-e:1:5: error: '] },
@@ -71,6 +84,22 @@ export const commandLine: readonly Case[] = [
       'DIR/no/passwords.yml:1:1: error: the file does not',
     ],
     errors: 2,
+  },
+  { of: 'apply without a file', args: ['apply'], says: ['apply: the argument FILE is missing'] },
+  {
+    of: 'apply of a missing file',
+    args: ['apply', 'DIR/no.plan'],
+    says: ['DIR/no.plan:1:1: error: the file does not exist'],
+  },
+  {
+    of: 'apply of what is no plan',
+    args: ['apply', 'DIR/globals.yml'],
+    says: ['DIR/globals.yml:1:1: error: not a saved plan: the file is not JSON', '--out FILE makes one'],
+  },
+  {
+    of: 'a plan to be saved nowhere',
+    args: [...plan, '--out', 'DIR/no/x.plan'],
+    says: ['error: the directory DIR/no does not exist'],
   },
   {
     of: 'genpwd nowhere',

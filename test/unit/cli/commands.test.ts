@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { commands } from '../../../src/cli/commands/registry.ts';
+import { confirmed } from '../../../src/cli/carry-out.ts';
+import { allCommands as commands } from '../../../src/cli/commands/all.ts';
 import { changeOptions } from '../../../src/cli/invocation.ts';
 import { wantedLook } from '../../../src/cli/survey.ts';
 import { verbPolicy } from '../../../src/core/plan/policy.ts';
@@ -16,9 +17,12 @@ describe('the commands', () => {
     expect(mutating.map(({ name }) => name)).toEqual(expect.arrayContaining(Object.keys(verbPolicy)));
   });
 
-  it('ask before they change anything, and take a selection', () => {
-    for (const { name, takes } of mutating)
-      expect(takes, name).toEqual(expect.arrayContaining(['site', 'selection', 'yes']));
+  it('ask before they change anything, and take a selection unless a saved plan has it', () => {
+    for (const { name, takes, arguments: taken } of mutating) {
+      // A saved plan has its selection, the stages of a runbook have one each.
+      const chosen = { '<file>': ['run'], '<runbook>': ['site', 'runbook'] }[taken?.[0]?.[0] ?? ''];
+      expect(takes, name).toEqual(expect.arrayContaining([...(chosen ?? ['site', 'selection']), 'yes']));
+    }
     for (const { name, takes } of commands.filter((c) => !c.mutating)) expect(takes, name).not.toContain('yes');
   });
 
@@ -34,7 +38,19 @@ describe('wantedLook', () => {
   it('asks a node only for what the verb needs', () => {
     expect(wantedLook('reconfigure')).toEqual({});
     expect(wantedLook('upgrade')).toEqual({ images: true });
+    expect(wantedLook('reconcile')).toEqual({ images: true });
     expect(wantedLook('deploy')).toEqual({ images: true, listening: true });
+  });
+});
+
+describe('confirmed', () => {
+  it('leaves the question to what a command is part of, even when told yes', async () => {
+    const asked: string[] = [];
+    const confirm = async (question: string) => asked.push(question) > 0;
+    expect(await confirmed(changeOptions({ confirm, yes: true }), 'Go?')).toBe(true);
+    expect(asked).toEqual(['Go?']);
+    expect(await confirmed(changeOptions({ yes: true }), 'Go?')).toBe(true);
+    await expect(confirmed(changeOptions({}), 'Go?')).rejects.toThrow('there is no terminal to ask on');
   });
 });
 

@@ -93,13 +93,13 @@ describe('judgeContainer', () => {
     ['replace', container, oldSpec, files, 'container settings changed'],
     ['replace', container, running, changed, 'config changed: a; config removed: old'],
     ['replace', container, oldImage, changed, 'image v0 → v1; config changed: a; config removed: old'],
-    ['start', container, { ...running, state: 'exited' } as const, files, 'not running (exited)'],
+    ['start', container, { ...running, state: 'exited' } as const, files, 'stopped'],
     [
       'replace',
       container,
       { ...running, state: 'exited' } as const,
       changed,
-      'config changed: a; config removed: old; not running (exited)',
+      'config changed: a; config removed: old; stopped',
     ],
     ['replace', container, { ...running, state: 'created' } as const, files, 'not running (created)'],
     ['replace', container, { ...running, state: 'dead' } as const, files, 'not running (dead)'],
@@ -110,7 +110,7 @@ describe('judgeContainer', () => {
       reloading,
       { ...running, state: 'exited' } as const,
       changed,
-      'config changed: a; config removed: old; not running (exited)',
+      'config changed: a; config removed: old; stopped',
     ],
   ])('%s: %#', (kind, desired, seen, change, reason) => {
     const verdict = judgeContainer(desired, image, change, node(seen));

@@ -54,6 +54,6 @@ describe('a plan', async () => {
   });
 
   it('leaves all but one serving without being told, and gives sessions the time of the definition', () => {
-    for (const drain of steps(planWith({}), 'drain')) expect(drain).toMatchObject({ keep: 2, patienceSeconds: 30 });
+    for (const drain of steps(planWith({}), 'drain')) expect(drain).toMatchObject({ keep: 2, patienceSeconds: 60 });
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { teardownPlan } from '../../../src/cli/commands/teardown.ts';
 import type { Survey } from '../../../src/cli/survey.ts';
+import { teardownPlan } from '../../../src/cli/verbs.ts';
+import type { Hooks } from '../../../src/core/model/hook.ts';
 import type { Plan } from '../../../src/core/plan/steps.ts';
 import { precedes, step, steps, subjectOf } from '../../sim/order.ts';
 import { carryOut, change, copyOf, emptyWorld, observe, stateOf } from '../../sim/scenario.ts';
@@ -11,7 +12,13 @@ const site = new SimulatedSite();
 const deployed = emptyWorld(site);
 await change(site, deployed, 'deploy');
 
-function teardown(verb: 'stop' | 'destroy', world: SimulatedWorld, choice: Choice = {}, keepVolumes = false): Plan {
+function teardown(
+  verb: 'stop' | 'destroy',
+  world: SimulatedWorld,
+  choice: Choice = {},
+  keepVolumes = false,
+  hooks: Hooks = new Map(),
+): Plan {
   const { target, desired } = site.desired(choice);
   const observed = new Map([...observe(world)].filter(([host]) => target.hosts.includes(host)));
   const survey: Survey = {
@@ -21,7 +28,9 @@ function teardown(verb: 'stop' | 'destroy', world: SimulatedWorld, choice: Choic
     observed,
     nodes: new Map(),
     digests: new Map(),
-    limits: {},
+    hooks,
+    hookTimeout: 600,
+    options: { tags: [], skipTags: [], rollout: {} },
   };
   return teardownPlan(verb, survey, keepVolumes);
 }
@@ -74,6 +83,17 @@ describe('destroy', () => {
     await change(site, world, 'deploy');
     expect(stateOf(world)).toEqual(stateOf(deployed));
   });
+
+  it.each([{}, { tags: ['magnum'] }, { tags: ['keystone'], limit: 'node1,node2' }] as const)(
+    'leaves nothing for a second look to find, volumes kept or not: %j',
+    async (choice) => {
+      for (const keepVolumes of [false, true]) {
+        const world = copyOf(deployed);
+        await carryOut(teardown('destroy', world, choice, keepVolumes), world);
+        expect(teardown('destroy', world, choice, keepVolumes).steps).toEqual([]);
+      }
+    },
+  );
 
   it('takes each service away after those that need it', () => {
     const plan = teardown('destroy', deployed);
@@ -139,4 +159,25 @@ describe('destroy', () => {
     expect([...node.containers.keys()].filter((name) => name.includes('magnum'))).toEqual(['magnum_conductor_by_hand']);
     expect(plan.steps.map(subjectOf)).toContain('bootstrap_magnum');
   });
+});
+
+describe('hooks', () => {
+  it.each(['stop', 'destroy'] as const)(
+    'of a service surround its %s, which still goes from the top down',
+    async (verb) => {
+      const world = copyOf(deployed);
+      const hooks: Hooks = new Map([
+        ['pre-service', [{ name: 'pre-service', path: '/h/pre-service' }]],
+        ['post-service', [{ name: 'post-service', path: '/h/post-service' }]],
+      ]);
+      const plan = teardown(verb, world, {}, false, hooks);
+      const hook = (name: string, service: string) =>
+        plan.steps.filter((s) => s.kind === 'hook' && s.name === name && s.service === service);
+      const of = (service: string) => plan.steps.filter((s) => s.service === service && s.kind !== 'hook');
+      expect(precedes(plan, hook('pre-service', 'magnum'), of('magnum'))).toBe(true);
+      expect(precedes(plan, of('magnum'), hook('pre-service', 'keystone'))).toBe(true);
+      expect(precedes(plan, of('keystone'), hook('post-service', 'keystone'))).toBe(true);
+      expect(await carryOut(plan, world)).toMatchObject({ done: plan.steps.length, failed: [], left: [] });
+    },
+  );
 });

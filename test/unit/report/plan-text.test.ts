@@ -12,7 +12,7 @@ function stepOf(action: StepAction, more: Partial<Step> = {}): Step {
 }
 
 function planOf(...steps: Step[]): Plan {
-  return { verb: 'deploy', site: 's', steps, notices: [] };
+  return { verb: 'deploy', site: 's', steps, notices: [], causes: [], drift: [], diffs: [], waysBack: [] };
 }
 
 const file = (name: string) => ({ path: `/etc/kolla/web/${name}`, content: 'top-secret', mode: '0660' });
@@ -53,8 +53,8 @@ describe('planText', () => {
       'deploy deploy: 3 steps on 3 hosts',
       '',
       'web',
-      '  a, b: stop web (why) [one replica away]',
-      '  c: stop web (another reason) [service away]',
+      '  stop web on a, b: why; one replica away',
+      '  stop web on c: another reason; service away',
     ]);
   });
 

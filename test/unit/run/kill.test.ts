@@ -20,6 +20,20 @@ const loneDeployed = emptyWorld(lone);
 await change(lone, loneDeployed, 'deploy');
 const loneNewer = new SimulatedSite({ hosts: ['node1'], globals: 'mariadb_tag: 2025.1-debian-trixie\n' });
 
+/** Containers that somebody has put in the place of ours, one without our labels. */
+function byHand() {
+  const world = copyOf(deployed);
+  for (const [host, name, labels] of [
+    ['node1', 'heat_api', undefined],
+    ['node2', 'memcached', {}],
+  ] as const) {
+    const node = world.nodes.get(host);
+    const old = node?.containers.get(name);
+    if (old) node?.containers.set(name, { ...old, id: world.newId(), labels: labels ?? old.labels });
+  }
+  return world;
+}
+
 const killings: readonly [string, Killing][] = [
   [
     'a first deployment, between any two steps',
@@ -51,6 +65,20 @@ const killings: readonly [string, Killing][] = [
     { site: tuned, verb: 'reconfigure', choice: { tags: ['heat'] }, start, between: 'changes' },
   ],
   [
+    'the removal of a service that was disabled, inside its steps',
+    {
+      site: new SimulatedSite({ globals: 'enable_magnum: false\n' }),
+      verb: 'reconfigure',
+      choice: { prune: true, tags: [] },
+      start,
+      between: 'changes',
+    },
+  ],
+  [
+    'a reconcile of containers made by hand, inside its steps',
+    { site, verb: 'reconcile', start: byHand, between: 'changes' },
+  ],
+  [
     'a first deployment on one host, between any two steps',
     { site: lone, verb: 'deploy', start: () => emptyWorld(lone), between: 'steps' },
   ],
@@ -66,7 +94,7 @@ const killings: readonly [string, Killing][] = [
   ],
 ];
 
-it.each(killings)('the same command finishes %s', { timeout: 30_000 }, async (_, killing) => {
+it.each(killings)('the same command finishes %s', { timeout: 60_000 }, async (_, killing) => {
   const { points, problems } = await killEverywhere(killing);
   expect(points).toBeGreaterThan(5);
   expect(problems).toEqual([]);

@@ -124,6 +124,8 @@ describe('load balancer', () => {
         '    mode http',
         '    http-request del-header X-Forwarded-Proto',
         '    option httplog',
+        "    # After a reload, a client's idle connection is closed with its next answer and not while it sends a request.",
+        '    option idle-close-on-response',
         '    option forwardfor',
         '    http-request set-header X-Forwarded-Proto https if { ssl_fc }',
         '    bind 192.0.2.250:9511 transparent',

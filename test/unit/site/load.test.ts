@@ -161,6 +161,11 @@ describe('a site', () => {
       ['globals.yml:1:1 no service knows a variable demo_prot (did you mean demo_port?)'],
     ],
     [
+      'near miss of the gates of a service',
+      { globals: { file: 'globals.yml', text: 'demo_gats: []\n' } },
+      ['globals.yml:1:1 no service knows a variable demo_gats (did you mean demo_gates?)'],
+    ],
+    [
       'bad -e',
       { extraVars: [{ kind: 'argument', text: 'x' }] },
       ['-e:1:1 an extra variable is not name=value (write -e name=value, -e \'{"name": "value"}\' or -e @file.yml)'],

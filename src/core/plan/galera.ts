@@ -1,0 +1,59 @@
+import type { DesiredOneShot, DesiredService } from '../desired/model.ts';
+import { type Diagnostic, error } from '../model/diagnostic.ts';
+import type { HostName } from '../model/node.ts';
+import { type Context, nodeOf } from './context.ts';
+import { planOneShot } from './one-shot.ts';
+import { galera, galeraFormedMarker, galeraNewCluster, type Strategy } from './rollout.ts';
+import type { StepId } from './steps.ts';
+import { ownVolumes } from './teardown.ts';
+
+/**
+ * A cluster of which a member runs changes one member at a time; one of which nothing is there yet is formed. One that
+ * is down and has data is left alone: nobody here knows which member has the last transaction.
+ */
+export function planGalera(context: Context, service: DesiredService, input: Parameters<Strategy>[1]): StepId[] {
+  const { plan, observed } = context;
+  const group = service.containers.filter((c) => input.changes.some((change) => change.container.name === c.name));
+  const nodes = input.groupHosts.map((host) => nodeOf(context, host));
+  const running = group.some((c) =>
+    nodeOf(context, c.host)?.containers.some((o) => o.name === c.name && o.state === 'running'),
+  );
+  if (running) return galera(plan, input);
+  const name = input.changes[0]?.container.name ?? '';
+  const volumes = new Set(group.flatMap(ownVolumes));
+  const missing = input.groupHosts.filter((host) => !observed.has(host));
+  const holders = input.groupHosts.filter((host) => nodeOf(context, host)?.volumes.some((v) => volumes.has(v)));
+  const formed = nodes.some((node) => node?.markers[galeraFormedMarker.key] !== undefined);
+  const oneShot = [...service.oneShots.values()].find((candidate) => isGaleraBootstrap(service, candidate));
+  if (missing.length > 0) {
+    context.diagnostics.push(
+      error('galera-incomplete', `no ${name} runs, and ${missing.join(', ')} of its group were not looked at`, {
+        hint: 'a new Galera cluster is formed only when every member has been seen: run without --limit',
+      }),
+    );
+    return [];
+  }
+  // One that was created but never ran, by a run that was interrupted there, has no data.
+  const started = input.groupHosts.filter((host) =>
+    nodeOf(context, host)?.containers.some((c) => c.name === name && c.state !== 'created'),
+  );
+  // A cluster of one: nobody else can have committed anything later.
+  if (input.groupHosts.length === 1 && (formed || started.length > 0)) return galera(plan, input);
+  if (formed || holders.some((host) => host !== input.groupHosts[0]) || started.length > 0 || oneShot === undefined) {
+    context.diagnostics.push(galeraStopped(name, holders.length > 0 ? holders : started));
+    return [];
+  }
+  const add = (needs: readonly StepId[]) => planOneShot(context, service, oneShot, needs);
+  return galeraNewCluster(plan, input, { add, oneShot });
+}
+
+function galeraStopped(name: string, holders: readonly HostName[]): Diagnostic {
+  return error('galera-stopped', `${name} runs nowhere, but there is data of a cluster on ${holders.join(', ')}`, {
+    hint: 'nothing is done here, so that no committed transaction is lost: start the member that stopped last by hand, then run this again',
+  });
+}
+
+/** Whether a one-shot makes the data directory of a Galera cluster. */
+export function isGaleraBootstrap(service: DesiredService, oneShot: DesiredOneShot): boolean {
+  return service.containers.some((c) => c.name === oneShot.container && c.rollout.strategy === 'galera');
+}

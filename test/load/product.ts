@@ -1,0 +1,84 @@
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { LabError, lastLines, run } from '../lab/command.ts';
+import type { Lab } from '../lab/raise.ts';
+import { cloneRoot } from '../lab/settings.ts';
+
+/** A built program with the service definitions beside it. */
+export interface Product {
+  readonly root: string;
+}
+
+export interface Ran {
+  readonly command: string;
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly seconds: number;
+}
+
+/** The program as it is built in this clone. */
+export function shipped(): Product {
+  return { root: cloneRoot() };
+}
+
+/** What is broken on purpose, to see that the load notices. */
+export const breaks = {
+  /** Replicas are stopped while load balancers still send them requests. */
+  drain: (root: string) => {
+    const folder = join(root, 'dist', 'cli');
+    const files = readdirSync(folder).filter((name) => name.endsWith('.js'));
+    edit(
+      files.map((name) => join(folder, name)),
+      'drain: drainServers,',
+      'drain: async () => "broken on purpose",',
+    );
+  },
+  /** Conductors of two releases side by side: one node after the other instead of all together. */
+  order: (root: string) => {
+    edit([join(root, 'services', 'magnum', 'service.yml')], 'strategy: together', 'strategy: rolling');
+  },
+} as const;
+
+export type Break = keyof typeof breaks;
+
+/** A copy of the built program with one thing broken; it lies in the clone's `.lab/`, where its packages are found. */
+export function broken(what: Break): Product {
+  const root = join(cloneRoot(), '.lab', `broken-${what}`);
+  rmSync(root, { recursive: true, force: true });
+  mkdirSync(root, { recursive: true });
+  for (const part of ['dist', 'services', 'package.json']) {
+    cpSync(join(cloneRoot(), part), join(root, part), { recursive: true });
+  }
+  breaks[what](root);
+  return { root };
+}
+
+function edit(files: readonly string[], what: string, by: string): void {
+  // `undrain: …` ends like `drain: …`; only the word itself is meant.
+  const pattern = new RegExp(`(?<!\\w)${what.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}`, 'g');
+  let found = 0;
+  for (const file of files) {
+    const text = readFileSync(file, 'utf8');
+    const changed = text.replace(pattern, by);
+    if (changed === text) continue;
+    found += 1;
+    writeFileSync(file, changed);
+  }
+  if (found !== 1) throw new LabError(`"${what}" is in ${found} files of the program, not in one: nothing to break`);
+}
+
+/** Runs a command that must succeed, as an operator would: its own process, no terminal. */
+export async function deploy(product: Product, lab: Lab, args: readonly string[]): Promise<Ran> {
+  const ran = await tryDeploy(product, lab, args);
+  if (ran.code === 0) return ran;
+  const said = `${lastLines(ran.stdout, 30)}\n${lastLines(ran.stderr, 30)}`;
+  throw new LabError(`${ran.command} ended with ${ran.code}:\n${said}`);
+}
+
+export async function tryDeploy(product: Product, lab: Lab, args: readonly string[]): Promise<Ran> {
+  const started = performance.now();
+  const main = join(product.root, 'dist', 'cli', 'main.js');
+  const result = await run(process.execPath, [main, ...args], { env: lab.variables, timeoutMs: 900_000 });
+  return { ...result, command: `deploy ${args.join(' ')}`, seconds: (performance.now() - started) / 1000 };
+}
