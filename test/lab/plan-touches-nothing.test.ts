@@ -38,8 +38,13 @@ async function nodesAsTheyAre(): Promise<string> {
   return seen.join('\n');
 }
 
-function mutating(calls: readonly EngineCall[]): string[] {
-  return calls.filter(({ method }) => !harmless.includes(method)).map((c) => `${c.node}: ${c.method} ${c.path}`);
+/** `status` asks a container that has only just started by its own health check, as the engine will a little later. */
+const healthCheck = /\/containers\/[^/]+\/exec$|\/exec\/[^/]+\/start$/;
+
+function mutating(calls: readonly EngineCall[], command: string): string[] {
+  return calls
+    .filter(({ method, path }) => !harmless.includes(method) && !(command === 'status' && healthCheck.test(path)))
+    .map((c) => `${c.node}: ${c.method} ${c.path}`);
 }
 
 describe('what only looks', () => {
@@ -64,7 +69,7 @@ describe('what only looks', () => {
       });
       expect(code, said).toBe(args[0] === 'plan' ? 2 : 0);
       for (const { name } of NODES) expect(calls.some(({ node }) => node === name)).toBe(true);
-      expect(mutating(calls)).toEqual([]);
+      expect(mutating(calls, args[0] ?? '')).toEqual([]);
       expect(await nodesAsTheyAre()).toBe(before);
     });
   }
