@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { hostname, userInfo } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DeployError, error, exitCode } from '../core/model/diagnostic.ts';
@@ -7,13 +8,12 @@ import { leased } from '../edge/node/leased.ts';
 import type { Lease, LockAnswer } from '../edge/node/lock.ts';
 import type { OpenNode } from '../edge/node/node.ts';
 
-/** Locks of every node that a run may change. */
+/** Nodes that are locked for a run until they are closed. */
 export interface Locked {
   /** The nodes as the run may use them: they refuse to be changed once their lock is lost. */
   readonly nodes: ReadonlyMap<HostName, OpenNode>;
   /** Earlier runs that did not let go of a lock themselves: they were killed, or the network was silent. */
   readonly abandoned: readonly LockHolder[];
-  release(): Promise<void>;
 }
 
 const retryMs = 500;
@@ -88,7 +88,6 @@ function locked(nodes: ReadonlyMap<HostName, OpenNode>, answers: ReadonlyMap<Hos
   return {
     nodes: new Map(guarded),
     abandoned: [...new Map(abandoned.map((holder) => [holder.run, holder])).values()],
-    release: () => releaseAll([...answers.values()].map(({ lease }) => lease)),
   };
 }
 
@@ -106,6 +105,11 @@ function lockedError(refused: readonly Refused[]): DeployError {
     ),
     exitCode.locked,
   );
+}
+
+/** Sorts by the time it was made, and is not made twice. */
+export function newRunId(): string {
+  return `${new Date().toISOString().replace(/[-:]/g, '').slice(0, 15)}-${randomBytes(3).toString('hex')}`;
 }
 
 /** What others see of this run while it holds locks. Values of `-e` are left out: they may be secrets. */

@@ -34,13 +34,17 @@ function knownAction(name: string): (typeof actions)[number] {
   const action = actions.find((candidate) => candidate === name);
   if (action !== undefined) return action;
   const hint = didYouMean(name, actions) ?? 'deploy lock status, or deploy lock break --run RUN';
-  throw new DeployError([error('unknown-action', `lock: there is no ${name || 'action'}`, { hint })], exitCode.badInput);
+  throw new DeployError(
+    [error('unknown-action', `lock: there is no ${name || 'action'}`, { hint })],
+    exitCode.badInput,
+  );
 }
 
 async function showLocks(nodes: readonly OpenNode[], output: Output): Promise<ExitCode> {
   const states = await Promise.all(nodes.map(async (node) => ({ host: node.host, lock: await node.lockState() })));
   if (output.json) for (const state of states) output.data(state);
-  else for (const { host, lock } of states) output.line(`${host}: ${lock ? `held by ${describeHolder(lock)}` : 'free'}`);
+  else
+    for (const { host, lock } of states) output.line(`${host}: ${lock ? `held by ${describeHolder(lock)}` : 'free'}`);
   return exitCode.ok;
 }
 

@@ -16,6 +16,7 @@ import {
   breakLock,
   fenced,
   fencedOff,
+  type Lease,
   type LockAnswer,
   type LockOptions,
   lockLost,
@@ -128,6 +129,7 @@ function nodePort(parts: Parts, options: NodeOptions): OpenNode {
   const { host } = connection;
   const version = once(() => containers.engineVersion(engine));
   let holding: string | undefined;
+  let lease: Lease | undefined;
   const change: RunOnNode = async (argv, stdin) => {
     if (holding === undefined) return run(argv, stdin);
     const result = await run(fenced(argv, holding, parts.lock.directory), stdin);
@@ -146,7 +148,8 @@ function nodePort(parts: Parts, options: NodeOptions): OpenNode {
     readDetails: (paths) => readTexts(host, run, paths),
     writeMarker: (key, value) => sendMarker(host, root, change, key, value),
     removeMarkers: (keys) => dropMarkers(host, root, change, keys),
-    recordGeneration: (directory, generation) => generations.recordGeneration(host, root, change, directory, generation),
+    recordGeneration: (directory, generation) =>
+      generations.recordGeneration(host, root, change, directory, generation),
     restoreGeneration: (name, directory) => generations.restoreGeneration(host, root, change, name, directory),
     readGeneration: (name, directory, which) => generations.readGeneration(host, root, run, name, directory, which),
     removeGenerations: (names) => generations.removeGenerations(host, root, change, names),
@@ -167,12 +170,16 @@ function nodePort(parts: Parts, options: NodeOptions): OpenNode {
     connect: (address, port) => connection.forwardTcp(address, port),
     lock: async (holder) => {
       const answer = await takeLock(connection, holder, parts.lock);
-      if (answer.taken) holding = holder.run;
+      if (answer.taken) {
+        holding = holder.run;
+        lease = answer.lease;
+      }
       return answer;
     },
     lockState: () => lockState(connection, parts.lock),
     breakLock: (run) => breakLock(connection, run, parts.lock),
     close: async () => {
+      await lease?.release();
       engine.close();
       await connection.close();
     },
