@@ -8,8 +8,11 @@ import type { Plan } from '../core/plan/steps.ts';
 import { outcomeText } from '../report/outcome-text.ts';
 import { planJson, planText } from '../report/plan-text.ts';
 import { createProgress } from '../report/progress.ts';
-import type { RunResult } from '../run/run.ts';
+import type { RunEvent, RunResult } from '../run/run.ts';
 import { createClients } from './clients.ts';
+import { failpointOf } from './failpoint.ts';
+import { beginJournal } from './journal.ts';
+import { newRunId } from './lock.ts';
 import type { ChangeOptions } from './options.ts';
 import type { Output } from './output.ts';
 import { amidHooks, type HookSettings, hooksPort } from './run-hooks.ts';
@@ -52,7 +55,7 @@ export async function carryOut(
   output: Output,
   lookAgain: () => Promise<void> = async () => undefined,
 ): Promise<ExitCode> {
-  const runId = `${new Date().toISOString().replace(/[-:]/g, '').slice(0, 15)}-${randomBytes(3).toString('hex')}`;
+  const runId = survey.holder?.run ?? newRunId();
   const { hooks, hookTimeout: timeout } = survey;
   const settings = { hooks, timeout, runId, configdir: resolve(options.configdir), tags: options.tags };
   const interrupts = listenForInterrupts(output);
@@ -61,6 +64,7 @@ export async function carryOut(
       const result = await carryOutSteps(plan, survey, options, output, { settings, signal: interrupts.signal });
       const failedSteps = result.failed.map(({ step }) => step.id);
       const exit = interrupts.by() ?? exitOf(result);
+      if (exit === exitCode.interrupted || exit === exitCode.terminated) output.note('to go on: deploy resume');
       if (exit === exitCode.ok) await lookAgain();
       return { exit, failedSteps };
     });
@@ -95,7 +99,13 @@ async function carryOutSteps(
   { settings, signal }: { readonly settings: HookSettings; readonly signal: AbortSignal },
 ): Promise<RunResult> {
   const { runPlan } = await import('../run/run.ts');
+  const failpoint = failpointOf(process.env);
   const progress = createProgress(output, () => performance.now());
+  const journal = survey.holder && beginJournal(plan, survey, survey.holder, options);
+  const onEvent = (event: RunEvent) => {
+    progress.event(event);
+    journal?.event(event);
+  };
   const result = await runPlan(
     plan,
     {
@@ -105,9 +115,10 @@ async function carryOutSteps(
       hooks: hooksPort(plan, settings),
       randomBytes,
     },
-    { runId: settings.runId, forks: options.forks, perHost: stepsPerHost, signal, onEvent: progress.event },
+    { runId: settings.runId, forks: options.forks, perHost: stepsPerHost, signal, onEvent, failpoint },
   );
   progress.summary(result);
+  journal?.end(result, exitOf(result));
   const outcome = outcomeText(plan, result);
   if (outcome !== undefined && !output.json) output.line(outcome);
   return result;

@@ -1,5 +1,7 @@
+import type { ExitCode } from '../core/model/diagnostic.ts';
 import type { DiffMode } from '../core/plan/file-diff.ts';
 import { parseAmount } from '../core/plan/rollout-limits.ts';
+import { parseDuration } from './duration.ts';
 import type { ChangeOptions } from './options.ts';
 import type { Output } from './output.ts';
 import type { VerbOptions } from './verbs.ts';
@@ -9,6 +11,10 @@ export interface Invocation {
   readonly name: string;
   readonly args: readonly string[];
   readonly options: Readonly<Record<string, unknown>>;
+  /** The command line as it was given, after the program's name. */
+  readonly argv: readonly string[];
+  /** Runs another command line in this process. */
+  again(argv: readonly string[]): Promise<ExitCode>;
   /** The process's one sink; a command makes none of its own. */
   readonly output: Output;
 }
@@ -40,6 +46,7 @@ export function changeOptions(options: Readonly<Record<string, unknown>>): Chang
     rollout: { batch: amount(options.batch), maxUnavailable: amount(options.maxUnavailable) },
     prune: options.prune === true,
     diff: diffMode(options.diff),
+    lockWaitMs: typeof options.lockWait === 'string' ? parseDuration(options.lockWait) : undefined,
     yes: options.yes === true || options.yesIReallyReallyMeanIt === true,
     confirm: typeof options.confirm === 'function' ? (options.confirm as ChangeOptions['confirm']) : undefined,
   };

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { parseAmount } from '../core/plan/rollout-limits.ts';
+import { parseDuration } from './duration.ts';
 
 function commaList(value: string, previous: readonly string[]): string[] {
   return [...previous, ...value.split(',').filter((part) => part !== '')];
@@ -22,6 +23,11 @@ function amount(value: string): string {
 
 function diffMode(value: string): string {
   if (!['none', 'changed', 'all'].includes(value)) throw new InvalidArgumentError('none, changed or all');
+  return value;
+}
+
+function duration(value: string): string {
+  if (parseDuration(value) === undefined) throw new InvalidArgumentError('a time such as 90s, 10m or 2h');
   return value;
 }
 
@@ -74,6 +80,7 @@ export const optionSets = {
   ],
   yes: () => [
     new Option('-y, --yes', 'carry the plan out without asking').default(false),
+    new Option('--lock-wait <time>', 'wait this long for the lock of another run (90s, 10m)').argParser(duration),
     new Option('--yes-i-really-really-mean-it', 'the same, as Kolla-Ansible spells it').default(false).hideHelp(),
   ],
   build: () => [
@@ -103,6 +110,13 @@ export const optionSets = {
   drift: () => [
     new Option('--drift', 'show what changed on the nodes and not by a run; exit 1 if anything').default(false),
   ],
+  lock: () => [new Option('--run <run>', 'break: the run whose lock is broken')],
+  history: () => [
+    new Option('-n, --last <n>', 'how many runs').argParser(positiveInteger).default(20),
+    new Option('--json', 'machine-readable output').default(false),
+  ],
+  json: () => [new Option('--json', 'machine-readable output').default(false)],
+  resume: () => [new Option('-y, --yes', 'carry the plan out without asking').default(false)],
   destroy: () => [new Option('--keep-volumes', 'leave volumes (the data) where they are').default(false)],
 } satisfies Readonly<Record<string, () => Option[]>>;
 

@@ -16,12 +16,16 @@ export interface SelectionOptions extends SiteOptions {
   readonly skipTags: readonly string[];
   readonly limit: string | undefined;
   readonly rollout: RolloutLimits;
+  /** How long to wait for another run's lock; not at all without it. */
+  readonly lockWaitMs?: number | undefined;
   /** Look for what is no longer wanted on every host of the inventory, and remove it. */
   readonly prune?: boolean | undefined;
   readonly diff?: DiffMode | undefined;
 }
 
 export interface ChangeOptions extends SelectionOptions {
+  /** The command line as it was typed, after the program's name. */
+  readonly argv?: readonly string[] | undefined;
   readonly yes: boolean;
   /** Asked instead of the terminal when a command is part of something larger. Does not return when refused. */
   readonly confirm?: ((question: string) => Promise<boolean>) | undefined;

@@ -21,7 +21,9 @@ DEPLOY_TAGS, DEPLOY_HOSTS (comma lists); of a service's hooks DEPLOY_SERVICE; of
 (ok, failed, reverted, interrupted), DEPLOY_EXIT, DEPLOY_FAILED_STEPS.
 `;
 
-function addCommand(program: Command, entry: CommandEntry, output: Output, finish: (code: ExitCode) => void): void {
+function addCommand(program: Command, entry: CommandEntry, call: Call): void {
+  const { output, argv, finish } = call;
+  const again = (other: readonly string[]) => main(other, output);
   const command = program.command(entry.name).summary(entry.summary).description(entry.summary);
   for (const [name, about] of entry.arguments ?? []) command.argument(name, about);
   for (const set of entry.takes) for (const option of optionSets[set]()) command.addOption(option);
@@ -29,11 +31,18 @@ function addCommand(program: Command, entry: CommandEntry, output: Output, finis
   command.addHelpText('after', `\nExamples:\n${entry.examples.map((e) => `  ${e}`).join('\n')}\n${hooks}${exitCodes}`);
   command.action(async () => {
     const { run } = await entry.load();
-    finish(await run({ name: entry.name, args: command.args, options: command.opts(), output }));
+    finish(await run({ name: entry.name, args: command.args, options: command.opts(), output, argv, again }));
   });
 }
 
-function buildProgram(output: Output, finish: (code: ExitCode) => void): Command {
+/** One command line: what was typed, where it writes, what becomes of its exit code. */
+interface Call {
+  readonly argv: readonly string[];
+  readonly output: Output;
+  finish(code: ExitCode): void;
+}
+
+function buildProgram(call: Call): Command {
   const program = new Command('deploy')
     .description(
       'Deploys and upgrades OpenStack services on plain Docker nodes over SSH: plans first, then changes only what differs.',
@@ -43,7 +52,7 @@ function buildProgram(output: Output, finish: (code: ExitCode) => void): Command
     .exitOverride()
     // What commander says of an error is told in our own form by `report`.
     .configureOutput({ writeErr: (text) => process.stderr.write(text), outputError: () => undefined });
-  for (const entry of commands) addCommand(program, entry, output, finish);
+  for (const entry of commands) addCommand(program, entry, call);
   for (const command of program.commands) command.exitOverride().showSuggestionAfterError(true);
   program.addHelpText(
     'after',
@@ -60,9 +69,10 @@ ${exitCodes}`,
 /** Runs one command line and returns how to exit; prints every problem, never a stack trace of bad input. */
 export async function main(argv: readonly string[], output: Output = outputFor(argv)): Promise<ExitCode> {
   let code: ExitCode = exitCode.ok;
-  const program = buildProgram(output, (result) => {
+  const finish = (result: ExitCode) => {
     code = result;
-  });
+  };
+  const program = buildProgram({ argv, output, finish });
   try {
     const [verb, about] = argv;
     if (verb === 'help' && about !== undefined && !names.includes(about)) throw unknownCommand(about, names);

@@ -1,6 +1,7 @@
 import type { Desired } from '../core/desired/model.ts';
 import { DeployError, type Diagnostic, exitCode } from '../core/model/diagnostic.ts';
 import type { Hooks } from '../core/model/hook.ts';
+import type { LockHolder } from '../core/model/lock.ts';
 import { type HostName, imageName } from '../core/model/node.ts';
 import { detailsOf, type NodeDetails, pathsOf, wantedDetails } from '../core/plan/details.ts';
 import { makePlan } from '../core/plan/plan.ts';
@@ -37,6 +38,8 @@ export interface Survey {
   readonly hooks: Hooks;
   /** Seconds one hook may take. */
   readonly hookTimeout: number;
+  /** Who changes the nodes, which are locked for it then; undefined for what only looks. */
+  readonly holder?: LockHolder | undefined;
   /** What the operator should know whatever the plan. */
   readonly notices?: readonly string[] | undefined;
 }
@@ -47,6 +50,7 @@ export async function takeSurvey(
   output: Output,
   want: { images?: boolean; listening?: boolean } = {},
   mayChange = true,
+  holder?: LockHolder,
 ): Promise<Survey> {
   const loaded = await loadSite(options, output);
   const target = selectTarget(loaded, options, output);
@@ -59,12 +63,29 @@ export async function takeSurvey(
     const beyond = await openOthers(loaded, others, options);
     for (const [host, node] of beyond.nodes) nodes.set(host, node);
     output.diagnostics(beyond.problems);
-    const observed = await observeAll(nodes, want);
-    return { loaded, target, desired, observed, nodes, options, digests: new Map(), hooks, hookTimeout };
+    const locked = holder ? await lockFor(nodes, holder, options, output) : nodes;
+    const observed = await observeAll(locked, want);
+    const seen = { loaded, target, desired, observed, nodes: locked };
+    return { ...seen, options, digests: new Map(), hooks, hookTimeout, holder };
   } catch (cause) {
     await closeAll(nodes);
     throw cause;
   }
+}
+
+/** Before the look: what is seen must not be another run's work half done. */
+async function lockFor(
+  nodes: ReadonlyMap<HostName, OpenNode>,
+  holder: LockHolder,
+  { lockWaitMs = 0 }: SelectionOptions,
+  output: Output,
+): Promise<ReadonlyMap<HostName, OpenNode>> {
+  const { lockNodes } = await import('./lock.ts');
+  const locked = await lockNodes(nodes, holder, lockWaitMs, (text) => output.note(text));
+  for (const { run, command, user, from } of locked.abandoned) {
+    output.note(`run ${run} (${command}, by ${user}@${from}) did not end by itself; what it left is part of this plan`);
+  }
+  return locked.nodes;
 }
 
 /** What a verb wants to see beyond containers and files. */

@@ -1,6 +1,7 @@
 import type { ImageRef } from '../core/desired/model.ts';
 import { closure } from '../core/graph/dag.ts';
 import { DeployError, error, exitCode } from '../core/model/diagnostic.ts';
+import type { LockHolder } from '../core/model/lock.ts';
 import { didYouMean } from '../core/model/suggest.ts';
 import { withHooks } from '../core/plan/hooks.ts';
 import { type ChangeVerb, imagesToResolve, verbPolicy } from '../core/plan/policy.ts';
@@ -43,11 +44,19 @@ function isChange(verb: PlannedVerb): verb is ChangeVerb {
   return Object.hasOwn(verbPolicy, verb);
 }
 
-/** Everything a verb's plan is made from; of a rollback that is what the nodes have recorded. The caller closes. */
-export async function surveyFor(verb: PlannedVerb, options: SelectionOptions, output: Output): Promise<Survey> {
-  if (verb !== 'rollback') return takeSurvey(options, output, lookFor(verb));
+/**
+ * Everything a verb's plan is made from; of a rollback that is what the nodes have recorded. With `holder` the nodes are
+ * locked for it. The caller closes, which frees them.
+ */
+export async function surveyFor(
+  verb: PlannedVerb,
+  options: SelectionOptions,
+  output: Output,
+  holder?: LockHolder,
+): Promise<Survey> {
+  if (verb !== 'rollback') return takeSurvey(options, output, lookFor(verb), true, holder);
   requireTags(options);
-  const survey = await takeSurvey(options, output, lookFor(verb));
+  const survey = await takeSurvey(options, output, lookFor(verb), true, holder);
   try {
     return await surveyBefore(survey, output);
   } catch (cause) {

@@ -23,7 +23,10 @@ export interface RunOptions {
   readonly perHost: number;
   /** Once aborted, no further step is started; running ones end by themselves. */
   readonly signal: AbortSignal;
+  /** Throws from `started` to refuse the step. */
   onEvent(event: RunEvent): void;
+  /** Called around each step; a test fails there. */
+  readonly failpoint?: ((step: Step, when: 'before' | 'after') => Promise<void>) | undefined;
 }
 
 export interface RunResult {
@@ -126,11 +129,13 @@ class Walk {
   /** Runs one step of the plan or of a way back and tells how it went. */
   async #attempt(step: Step, rollout?: Rollout): Promise<(Failure & { readonly cause: unknown }) | undefined> {
     const { clock, nodes } = this.#ports;
-    const { onEvent, runId } = this.#options;
+    const { onEvent, runId, failpoint } = this.#options;
     const started = clock.now();
-    onEvent({ event: 'started', step });
     try {
+      // Whoever listens may refuse: nothing is done that could not be noted first.
+      onEvent({ event: 'started', step });
       const progress = (line: string) => onEvent({ event: 'progress', step, line });
+      await failpoint?.(step, 'before');
       const note = await execute(step, {
         ...this.#ports,
         runId,
@@ -143,6 +148,7 @@ class Walk {
           return node;
         },
       });
+      await failpoint?.(step, 'after');
       onEvent({ event: 'done', step, note, ms: clock.now() - started });
       return undefined;
     } catch (cause) {

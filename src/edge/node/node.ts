@@ -1,16 +1,28 @@
+import type { LockHolder, LockTaken } from '../../core/model/lock.ts';
 import type { ObservedNode } from '../../core/model/node.ts';
 import type { NodePort } from '../../run/ports.ts';
 import { Engine } from '../docker/client.ts';
 import { connectSsh } from '../ssh/connect.ts';
-import type { SshConnection, SshExecResult } from '../ssh/connection.ts';
+import type { SshConnection } from '../ssh/connection.ts';
 import { mergeErrors, nodeError } from '../ssh/failures.ts';
 import { quote } from '../ssh/quote.ts';
 import type { SshCounters, SshOptions, SshTarget } from '../ssh/target.ts';
 import { getFiles, putFiles } from './archive.ts';
 import * as containers from './containers.ts';
-import { dropMarkers, sendFiles, sendMarker } from './files.ts';
+import { dropMarkers, type RunOnNode, sendFiles, sendMarker } from './files.ts';
 import * as generations from './generations.ts';
 import { pullImage, type RegistryAuth } from './images.ts';
+import {
+  breakLock,
+  fenced,
+  fencedOff,
+  type Lease,
+  type LockAnswer,
+  type LockOptions,
+  lockLost,
+  lockState,
+  takeLock,
+} from './lock.ts';
 import { type Look, lookScript, parseLook } from './look.ts';
 import { readTexts } from './read.ts';
 
@@ -26,23 +38,30 @@ export interface NodeOptions extends SshOptions {
   readonly engineTimeoutMs?: number | undefined;
   /** Limit of one command on the node. Default 120 000. */
   readonly commandTimeoutMs?: number | undefined;
+  readonly lock?: Omit<LockOptions, 'prefix'> | undefined;
 }
 
 export interface NodeCounters extends SshCounters {
   readonly engineCalls: number;
 }
 
-/** A node over a connection; the connection is there for what NodePort does not cover, such as the lock's session. */
+/** A node over a connection. */
 export interface OpenNode extends NodePort {
   readonly counters: NodeCounters;
   readonly connection: SshConnection;
+  /** Takes the node's lock, or says who has it. From then on commands that change the node run only under it. */
+  lock(holder: LockHolder): Promise<LockAnswer>;
+  lockState(): Promise<LockTaken | undefined>;
+  /** Ends the session that holds the lock for this run; false when another one, or none, holds it. */
+  breakLock(run: string): Promise<boolean>;
 }
 
 interface Parts {
   readonly connection: SshConnection;
   readonly engine: Engine;
   readonly root: string;
-  readonly run: (argv: readonly string[], stdin: string | Uint8Array) => Promise<SshExecResult>;
+  readonly run: RunOnNode;
+  readonly lock: LockOptions;
 }
 
 /** Results of everything, or one error with the problems of all. */
@@ -109,6 +128,14 @@ function nodePort(parts: Parts, options: NodeOptions): OpenNode {
   const { connection, engine, root, run } = parts;
   const { host } = connection;
   const version = once(() => containers.engineVersion(engine));
+  let holding: string | undefined;
+  let lease: Lease | undefined;
+  const change: RunOnNode = async (argv, stdin) => {
+    if (holding === undefined) return run(argv, stdin);
+    const result = await run(fenced(argv, holding, parts.lock.directory), stdin);
+    if (result.code === fencedOff) throw lockLost(host);
+    return result;
+  };
   return {
     host,
     connection,
@@ -117,14 +144,15 @@ function nodePort(parts: Parts, options: NodeOptions): OpenNode {
     },
     observe: (want = {}) => observe(parts, version, want),
     pull: (image, onProgress) => pullImage(engine, image, options.registryAuth, onProgress),
-    writeFiles: (files, remove) => sendFiles(host, root, run, files, remove),
+    writeFiles: (files, remove) => sendFiles(host, root, change, files, remove),
     readDetails: (paths) => readTexts(host, run, paths),
-    writeMarker: (key, value) => sendMarker(host, root, run, key, value),
-    removeMarkers: (keys) => dropMarkers(host, root, run, keys),
-    recordGeneration: (directory, generation) => generations.recordGeneration(host, root, run, directory, generation),
-    restoreGeneration: (name, directory) => generations.restoreGeneration(host, root, run, name, directory),
+    writeMarker: (key, value) => sendMarker(host, root, change, key, value),
+    removeMarkers: (keys) => dropMarkers(host, root, change, keys),
+    recordGeneration: (directory, generation) =>
+      generations.recordGeneration(host, root, change, directory, generation),
+    restoreGeneration: (name, directory) => generations.restoreGeneration(host, root, change, name, directory),
     readGeneration: (name, directory, which) => generations.readGeneration(host, root, run, name, directory, which),
-    removeGenerations: (names) => generations.removeGenerations(host, root, run, names),
+    removeGenerations: (names) => generations.removeGenerations(host, root, change, names),
     removeVolumes: (names) => containers.removeVolumes(engine, names),
     create: (name, spec, labels) => containers.createContainer(engine, name, spec, labels),
     start: (name) => containers.startContainer(engine, name),
@@ -140,7 +168,18 @@ function nodePort(parts: Parts, options: NodeOptions): OpenNode {
     putFiles: (name, directory, files) => putFiles(engine, name, directory, files),
     getFiles: (name, directory) => getFiles(engine, name, directory),
     connect: (address, port) => connection.forwardTcp(address, port),
+    lock: async (holder) => {
+      const answer = await takeLock(connection, holder, parts.lock);
+      if (answer.taken) {
+        holding = holder.run;
+        lease = answer.lease;
+      }
+      return answer;
+    },
+    lockState: () => lockState(connection, parts.lock),
+    breakLock: (run) => breakLock(connection, run, parts.lock),
     close: async () => {
+      await lease?.release();
       engine.close();
       await connection.close();
     },
@@ -157,6 +196,6 @@ export async function openNode(target: SshTarget, options: NodeOptions): Promise
   const engine = new Engine(connection, { socketPath: options.dockerSocket, timeoutMs: options.engineTimeoutMs });
   const prefix = options.become === true ? ['sudo', '-n', '--'] : [];
   const timeoutMs = options.commandTimeoutMs ?? 120_000;
-  const run: Parts['run'] = (argv, stdin) => connection.exec(quote([...prefix, ...argv]), { stdin, timeoutMs });
-  return nodePort({ connection, engine, root, run }, options);
+  const run: RunOnNode = (argv, stdin) => connection.exec(quote([...prefix, ...argv]), { stdin, timeoutMs });
+  return nodePort({ connection, engine, root, run, lock: { ...options.lock, prefix } }, options);
 }

@@ -1,0 +1,26 @@
+import { DeployError, type ExitCode, error, exitCode } from '../../core/model/diagnostic.ts';
+import type { Journal } from '../../core/model/journal.ts';
+import { didYouMean } from '../../core/model/suggest.ts';
+import { listRuns, readRun, stateDirectory } from '../../edge/store/journal.ts';
+import { runText } from '../../report/history-text.ts';
+import type { Invocation } from '../invocation.ts';
+
+/** What one run did, from its journal. */
+export async function run({ args, output }: Invocation): Promise<ExitCode> {
+  const journal = await journalOf(args[0]);
+  if (output.json) for (const entry of [journal.head, ...journal.entries]) output.data(entry);
+  else output.line(runText(journal));
+  return exitCode.ok;
+}
+
+/** The journal of a run, or of the last one. Throws DeployError (exit 3) when there is none. */
+export async function journalOf(wanted: string | undefined): Promise<Journal> {
+  const directory = stateDirectory();
+  const names = await listRuns(directory);
+  const name = wanted ?? names[0];
+  const journal = name === undefined ? undefined : await readRun(directory, name);
+  if (journal !== undefined) return journal;
+  const message = name === undefined ? 'no run has been journaled here' : `there is no journal of a run ${name}`;
+  const hint = (name && didYouMean(name, names)) ?? `deploy history lists those in ${directory}`;
+  throw new DeployError([error('unknown-run', message, { hint })], exitCode.badInput);
+}

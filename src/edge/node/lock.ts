@@ -1,0 +1,244 @@
+import { z } from 'zod';
+import { DeployError, error, exitCode } from '../../core/model/diagnostic.ts';
+import type { LockHolder, LockTaken } from '../../core/model/lock.ts';
+import type { SshConnection, SshSession } from '../ssh/connection.ts';
+import { nodeError } from '../ssh/failures.ts';
+import { quote } from '../ssh/quote.ts';
+
+/** On a filesystem in memory: a node that restarts has no lock. */
+export const lockDirectory = '/run/deploy';
+
+/**
+ * `$1` directory, `$2` seconds without a heartbeat after which the lock is given up; first line of stdin: the holder.
+ * The kernel's lock on descriptor 9 ends with the last process that has it, so it needs no cleaning up. Commands of a
+ * run hold `busy` shared while they work (see `fenced`): what a dead run left working is waited for, not worked beside.
+ */
+const lockScript = `umask 077
+mkdir -p "$1" && cd "$1" && exec 9<>lock 8<>busy || exit 74
+command -v flock >/dev/null && command -v timeout >/dev/null || { echo missing; exit 74; }
+IFS= read -r holder || exit 74
+age() { echo $(( $(date +%s) - $(stat -c %Y holder 2>/dev/null || date +%s) )); }
+if ! flock -n 9; then echo "held $(age) $(cat holder 2>/dev/null)"; exit 75; fi
+if ! flock -w 2 8; then echo "busy $(age) $(cat holder 2>/dev/null)"; exit 75; fi
+left=$(cat holder 2>/dev/null)
+printf '%s\\n' "$holder" >holder.new && mv -f holder.new holder && printf '%s' "\${3}" >run && echo "$$" >pid || exit 74
+flock -u 8
+echo "taken $left"
+while line=$(timeout --foreground "$2" head -n 1) && [ -n "$line" ]; do
+  [ "$line" = release ] && rm -f holder && break
+  echo "$line" || break
+done
+rm -f run pid
+`;
+
+/** Heartbeats per lease; some may be late without harm. */
+const beatsPerLease = 6;
+
+export interface LockOptions {
+  readonly directory?: string | undefined;
+  /** Seconds without a heartbeat after which the node frees the lock by its own clock. Default 30. */
+  readonly leaseSeconds?: number | undefined;
+  /** `sudo -n --` for users other than root. */
+  readonly prefix?: readonly string[] | undefined;
+}
+
+/** A lock that is held. */
+export interface Lease {
+  /** Throws DeployError when the node may have given the lock to somebody else meanwhile. */
+  assertHeld(): void;
+  release(): Promise<void>;
+}
+
+export type LockAnswer =
+  | {
+      readonly taken: true;
+      readonly lease: Lease;
+      /** The run before did not let go of the lock itself: it was killed, or the network was silent. */
+      readonly abandoned?: LockHolder | undefined;
+    }
+  | { readonly taken: false; readonly by: LockTaken };
+
+/**
+ * Takes a node's lock or says who has it; does not wait. The lock is held by a session of this connection: it is free
+ * as soon as this process, or the connection, is gone, and after `leaseSeconds` when the network is silent.
+ */
+export async function takeLock(
+  connection: SshConnection,
+  holder: LockHolder,
+  options: LockOptions = {},
+): Promise<LockAnswer> {
+  const { directory = lockDirectory, leaseSeconds = 30, prefix = [] } = options;
+  const argv = [...prefix, 'sh', '-c', lockScript, 'sh', directory, String(leaseSeconds), holder.run];
+  const session = await connection.open(quote(argv));
+  const lines = lineReader(session);
+  session.stream.write(`${JSON.stringify(holder)}\n`);
+  const first = await connection.guard('taking the lock', 20_000, lines.next(), () => session.close());
+  if (first?.startsWith('taken ') === true) {
+    const abandoned = parseHolder(first.slice('taken '.length));
+    return { taken: true, lease: hold(connection, session, lines, leaseSeconds), abandoned };
+  }
+  session.close();
+  const [word = '', age = '', ...rest] = (first ?? '').split(' ');
+  if (word === 'held' || word === 'busy') {
+    const seconds = Number.isInteger(Number(age)) ? Number(age) : undefined;
+    return { taken: false, by: { holder: parseHolder(rest.join(' ')), seconds, orphan: word === 'busy' } };
+  }
+  const hint =
+    first === 'missing'
+      ? 'the node needs the commands flock (util-linux) and timeout (coreutils)'
+      : `${directory} must be writable there`;
+  throw nodeError(connection.host, 'lock-failed', 'its lock cannot be taken', hint);
+}
+
+const holderSchema = z.object({
+  run: z.string(),
+  verb: z.string(),
+  command: z.string(),
+  user: z.string(),
+  from: z.string(),
+  pid: z.number(),
+});
+
+/** Undefined when it was not written by us, or not yet. */
+export function parseHolder(text: string): LockHolder | undefined {
+  try {
+    const parsed = holderSchema.safeParse(JSON.parse(text));
+    return parsed.success ? parsed.data : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+interface Lines {
+  /** The next line; undefined at the end. */
+  next(): Promise<string | undefined>;
+}
+
+function lineReader(session: SshSession): Lines {
+  const ready: string[] = [];
+  const waiting: ((line: string | undefined) => void)[] = [];
+  let rest = '';
+  let ended = false;
+  const end = (): void => {
+    ended = true;
+    for (const give of waiting.splice(0)) give(undefined);
+  };
+  session.stream.on('data', (chunk: Buffer) => {
+    const parts = `${rest}${chunk.toString('utf8')}`.split('\n');
+    rest = parts.pop() ?? '';
+    for (const line of parts) {
+      const give = waiting.shift();
+      if (give) give(line);
+      else ready.push(line);
+    }
+  });
+  session.stream.on('close', end);
+  session.exit.then(end, end);
+  session.stderr.resume();
+  return {
+    next: () =>
+      new Promise((resolve) => {
+        const line = ready.shift();
+        if (line !== undefined || ended) resolve(line);
+        else waiting.push(resolve);
+      }),
+  };
+}
+
+/** Beats until released. What comes back says when the node certainly still held the lock. */
+function hold(connection: SshConnection, session: SshSession, lines: Lines, leaseSeconds: number): Lease {
+  // A monotonic clock that goes on while this process is stopped: a holder that slept must notice.
+  let sent = performance.now();
+  let confirmed = sent;
+  let gone = false;
+  let releasing = false;
+  const beat = (): void => {
+    if (gone) return;
+    sent = performance.now();
+    session.stream.write('beat\n');
+  };
+  const timer = setInterval(beat, (leaseSeconds * 1000) / beatsPerLease);
+  timer.unref();
+  const read = async (): Promise<void> => {
+    for (;;) {
+      const asked = sent;
+      if ((await lines.next()) === undefined) break;
+      // The answer may be to an earlier beat than the last one: only what was certain when it was asked counts.
+      confirmed = asked;
+    }
+    gone = true;
+    clearInterval(timer);
+  };
+  const reading = read();
+  return {
+    assertHeld() {
+      if (!gone && !releasing && performance.now() - confirmed < (leaseSeconds * 1000) / 2) return;
+      throw lockLost(connection.host);
+    },
+    async release() {
+      releasing = true;
+      clearInterval(timer);
+      session.stream.end('release\n');
+      await Promise.race([reading, new Promise<void>((resolve) => setTimeout(resolve, 2_000).unref())]);
+      session.close();
+    },
+  };
+}
+
+/** What is thrown when a run that lost its lock is about to change a node. */
+export function lockLost(host: string): DeployError {
+  return new DeployError(
+    [
+      error('lock-lost', 'the lock was lost: this process or the network stood still for too long', {
+        host,
+        hint: 'nothing more is changed there by this run; run the same command again',
+      }),
+    ],
+    exitCode.failed,
+  );
+}
+
+/**
+ * A command that runs only while its run holds the lock, and that keeps `busy` until it has ended, also when nobody
+ * waits for it any more. Exit status 77: another run, or none, holds the lock.
+ */
+export function fenced(argv: readonly string[], run: string, directory: string = lockDirectory): readonly string[] {
+  const script =
+    'exec 7<>"$1/busy" && flock -s 7 && [ "$(cat "$1/run" 2>/dev/null)" = "$2" ] || exit 77; shift 2; exec "$@"';
+  return ['sh', '-c', script, 'sh', directory, run, ...argv];
+}
+
+/** Exit status of a fenced command whose run does not hold the lock. */
+export const fencedOff = 77;
+
+const statusScript = `cd "$1" 2>/dev/null || { echo free; exit 0; }
+exec 9<>lock || exit 74
+age() { echo $(( $(date +%s) - $(stat -c %Y holder 2>/dev/null || date +%s) )); }
+if flock -n 9; then echo free; else echo "held $(age) $(cat holder 2>/dev/null)"; fi
+`;
+
+/** Who holds the lock now; undefined when it is free. */
+export async function lockState(connection: SshConnection, options: LockOptions = {}): Promise<LockTaken | undefined> {
+  const { directory = lockDirectory, prefix = [] } = options;
+  const result = await connection.exec(quote([...prefix, 'sh', '-c', statusScript, 'sh', directory]));
+  const [word = '', age = '', ...rest] = result.stdout.toString('utf8').trim().split(' ');
+  if (word === 'free') return undefined;
+  if (word !== 'held') throw nodeError(connection.host, 'lock-failed', 'its lock cannot be looked at');
+  return { holder: parseHolder(rest.join(' ')), seconds: Number(age), orphan: false };
+}
+
+const breakScript = `cd "$1" 2>/dev/null || exit 3
+[ "$(cat run 2>/dev/null)" = "$2" ] || exit 3
+kill -s KILL -- "-$(cut -d ' ' -f 5 "/proc/$(cat pid)/stat")" 2>/dev/null
+exec 9<>lock; flock -w 3 9 || exit 4
+rm -f holder run pid
+`;
+
+/** Ends the session that holds the lock for this run; false when another run, or none, holds it. */
+export async function breakLock(connection: SshConnection, run: string, options: LockOptions = {}): Promise<boolean> {
+  const { directory = lockDirectory, prefix = [] } = options;
+  const result = await connection.exec(quote([...prefix, 'sh', '-c', breakScript, 'sh', directory, run]));
+  if (result.code === 0) return true;
+  if (result.code === 3) return false;
+  throw nodeError(connection.host, 'lock-failed', `the lock of run ${run} cannot be broken`);
+}
