@@ -160,6 +160,10 @@ const bad: readonly (readonly [string, Version, RegExp, number])[] = [
   ],
 ];
 
+function withoutMade({ markers }: ObservedNode): object {
+  return Object.fromEntries(Object.entries(markers).filter(([key]) => !key.startsWith('made.')));
+}
+
 it.each(bad)('a version that %s is put back in time', { timeout: 120_000 }, async (_, version, why, seconds) => {
   const before = await node.observe();
   const started = performance.now();
@@ -172,7 +176,8 @@ it.each(bad)('a version that %s is put back in time', { timeout: 120_000 }, asyn
   const ids = (seen: ObservedNode) => seen.containers.map((c) => [c.name, c.id, c.state]);
   expect(ids(after)).toEqual(ids(before));
   expect(after.files).toEqual(before.files);
-  expect(after.markers).toEqual(before.markers);
+  // The failed one was made by a run as well, and is noted; that the old one was, too, the last line shows.
+  expect(withoutMade(after)).toEqual(withoutMade(before));
   expect(readFileSync(`${directory}app.conf`, 'utf8')).toBe('good\n');
   expect(planOf(desired(version), after).steps.length).toBeGreaterThan(0);
   expect(planOf(desired(good), after).steps).toEqual([]);
