@@ -11,6 +11,11 @@ const statsSocketPath = '/var/lib/kolla/haproxy/haproxy.sock';
 
 function statsSocket(balancer: NodePort, container: string): Send {
   return async (command) => {
+    const stream = await balancer.openSocket(container, statsSocketPath);
+    if (stream !== undefined) {
+      const { sayThrough } = await import('../edge/haproxy/stats-socket.ts');
+      return sayThrough(stream, command);
+    }
     const { socatCommand } = await import('../edge/haproxy/stats-socket.ts');
     const result = await balancer.exec(container, socatCommand(statsSocketPath, command), {
       user: 'root',

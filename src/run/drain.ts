@@ -7,7 +7,7 @@ interface Balancer {
   readonly container: string;
 }
 
-const pollMs = 250;
+const pollMs = 100;
 /** A replica that has only just come back may still fail a check of a load balancer. */
 const othersPatienceMs = 30_000;
 

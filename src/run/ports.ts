@@ -84,6 +84,9 @@ export interface NodePort {
   /** Regular files directly inside a directory of a container. */
   getFiles(name: ContainerName, directory: string): Promise<ReadonlyMap<string, Uint8Array>>;
 
+  /** A unix socket in a volume of a container, connected to directly; undefined where only the container can reach it. */
+  openSocket(container: ContainerName, path: string): Promise<Duplex | undefined>;
+
   /** A TCP connection made from the node, over the same SSH connection. */
   connect(address: string, port: number): Promise<Duplex>;
 

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { createServer, request, type Server, type ServerResponse } from 'node:http';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -11,6 +12,7 @@ import {
   processInfo,
   ready,
   type Send,
+  sayThrough,
   serverState,
   serverStates,
   sessions,
@@ -163,4 +165,13 @@ test('unknown names and a socket without rights are said so', async () => {
   await expect(drain(send, 'z_back', 'node1')).rejects.toThrow('No such backend. (z_back/node1)');
   await expect(serverStates(send, 'z_back')).rejects.toThrow("Can't find backend.");
   await expect(drain(sendAsUser, 'a_back', 'node1')).rejects.toThrow('level admin');
+});
+
+test('answers over a direct connection as through a program in the container', async () => {
+  const direct = (command: string) => sayThrough(connect(join(directory?.path ?? '', 'admin.sock')), command);
+  expect(await serverStates(direct)).toHaveLength(3);
+  expect(await drain(direct, 'a_back', 'node1')).toEqual(['drained a_back/node1']);
+  expect(await ready(direct, 'a_back', 'node1')).toEqual(['made ready a_back/node1']);
+  await expect(drain(direct, 'a_back', 'node9')).rejects.toThrow('No such server.');
+  await expect(sayThrough(connect('/nowhere/admin.sock'), 'show info')).rejects.toThrow('the stats socket of HAProxy');
 });

@@ -272,6 +272,10 @@ export class SimulatedNode implements NodePort {
     return hashOf(files.map(([path, file]) => `${path} ${file.mode} ${file.sha256}`).sort());
   }
 
+  async openSocket(): Promise<undefined> {
+    return undefined;
+  }
+
   async connect(): Promise<Duplex> {
     throw new Error('a simulated node takes no connections');
   }

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { DeployError, error, exitCode } from '../../core/model/diagnostic.ts';
 import { type AdminState, adminState, mergeStates, parseAnswers, parseInfo, type ServerState } from './answers.ts';
 
@@ -13,6 +14,23 @@ export interface ServerName {
 export function socatCommand(socketPath: string, command: string, timeoutSeconds = 5): readonly string[] {
   const script = 'printf "%s\\n" "$1" | socat -t "$3" stdio "unix-connect:$2"';
   return ['sh', '-c', script, 'sh', command, socketPath, String(timeoutSeconds)];
+}
+
+/** One line over a connection to the socket; HAProxy answers and closes it. */
+export async function sayThrough(stream: Duplex, command: string, timeoutMs = 20_000): Promise<string> {
+  const timer = setTimeout(() => stream.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)), timeoutMs);
+  try {
+    stream.write(`${command}\n`);
+    const chunks: Buffer[] = [];
+    for await (const chunk of stream) chunks.push(Buffer.from(chunk));
+    return Buffer.concat(chunks).toString('utf8');
+  } catch (cause) {
+    const said = cause instanceof Error ? cause.message : String(cause);
+    throw new DeployError([error('haproxy-socket', `the stats socket of HAProxy failed: ${said}`)], exitCode.failed);
+  } finally {
+    clearTimeout(timer);
+    stream.destroy();
+  }
 }
 
 /** All servers of all backends, or of one; one command. */

@@ -1,6 +1,7 @@
 import type { NodePort } from '../../run/ports.ts';
 
-/** Everything a node can be asked that may change it. `exec` is among it: what it runs, nobody here can know. */
+/** Everything a node can be asked that may change it. `exec` and `openSocket` are among it: what they are used for,
+ * nobody here can know. */
 export const changingMethods = [
   'pull',
   'writeFiles',
@@ -17,6 +18,7 @@ export const changingMethods = [
   'remove',
   'signal',
   'exec',
+  'openSocket',
   'putFiles',
 ] as const satisfies readonly (keyof NodePort)[];
 

@@ -25,6 +25,7 @@ import {
 } from './lock.ts';
 import { type Look, lookScript, parseLook } from './look.ts';
 import { readTexts } from './read.ts';
+import { openSocket } from './sockets.ts';
 
 export interface NodeOptions extends SshOptions {
   /** Directory of the containers' configuration, absolute. Default `/etc/kolla`. */
@@ -167,6 +168,7 @@ function nodePort(parts: Parts, options: NodeOptions): OpenNode {
     exec: (name, argv, execOptions) => containers.execInContainer(engine, name, argv, execOptions),
     putFiles: (name, directory, files) => putFiles(engine, name, directory, files),
     getFiles: (name, directory) => getFiles(engine, name, directory),
+    openSocket: (name, socket) => openSocket(engine, connection, name, socket),
     connect: (address, port) => connection.forwardTcp(address, port),
     lock: async (holder) => {
       const answer = await takeLock(connection, holder, parts.lock);
