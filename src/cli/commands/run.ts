@@ -1,8 +1,8 @@
-import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { type ExitCode, exitCode } from '../../core/model/diagnostic.ts';
 import { newProgress, type RunbookProgress, type Start, startOf } from '../../core/runbook/progress.ts';
-import { openProgress, type ProgressStore, stateDirectory } from '../../edge/store/runbook-progress.ts';
+import { stateDirectory } from '../../edge/store/journal.ts';
+import { openProgress, type ProgressStore } from '../../edge/store/runbook-progress.ts';
 import { runStages } from '../../run/runbook.ts';
 import type { Invocation } from '../invocation.ts';
 import type { Output } from '../output.ts';
@@ -32,7 +32,7 @@ export async function run(invocation: Invocation): Promise<ExitCode> {
 /** What was finished by one run is finished for another of the same runbook on the same site. */
 function openStore(runbook: LoadedRunbook, { configdir, inventory }: RunOptions): ProgressStore {
   const identity = [runbook.file, configdir, ...inventory].map((path) => resolve(path));
-  return openProgress(stateDirectory(process.env, homedir()), runbook.name, identity);
+  return openProgress(stateDirectory(), runbook.name, identity);
 }
 
 /** A plan is shown even when only the operator can say where a run would start: then of everything. */

@@ -15,12 +15,6 @@ export interface ProgressStore {
   clear(): Promise<void>;
 }
 
-/** Where a user's programs keep what they have to remember, by the XDG rules. */
-export function stateDirectory(env: Readonly<Record<string, string | undefined>>, home: string): string {
-  const set = env.XDG_STATE_HOME;
-  return join(set?.startsWith('/') ? set : join(home, '.local', 'state'), 'deploy');
-}
-
 /** The file for a runbook on a site; `identity` is what makes two runs the same one: paths of runbook and site. */
 export function openProgress(directory: string, runbook: string, identity: readonly string[]): ProgressStore {
   const file = join(directory, 'runbooks', `${runbook}-${hashOf(identity).slice(0, 16)}.json`);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { newProgress, startOf } from '../../../src/core/runbook/progress.ts';
-import { openProgress, stateDirectory } from '../../../src/edge/store/runbook-progress.ts';
+import { openProgress } from '../../../src/edge/store/runbook-progress.ts';
 
 const stages = ['build', 'pull', 'upgrade', 'heat'];
 const now = newProgress('r', 'text', { a: 1 });
@@ -79,11 +79,5 @@ describe('the record of a run', () => {
     await store.write(now);
     writeFileSync(store.file, '{"format":1,');
     await expect(store.read()).rejects.toThrow(`${store.file}:1:1: error: this is not a record of a runbook`);
-  });
-
-  it('lies where the user keeps such things', () => {
-    expect(stateDirectory({}, '/home/x')).toBe('/home/x/.local/state/deploy');
-    expect(stateDirectory({ XDG_STATE_HOME: '/s' }, '/home/x')).toBe('/s/deploy');
-    expect(stateDirectory({ XDG_STATE_HOME: 'relative' }, '/home/x')).toBe('/home/x/.local/state/deploy');
   });
 });
