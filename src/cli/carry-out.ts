@@ -61,7 +61,7 @@ export async function carryOut(
   const interrupts = listenForInterrupts(output);
   try {
     return await amidHooks(plan, settings, output, async () => {
-      const result = await carryOutSteps(plan, survey, options, output, { settings, signal: interrupts.signal });
+      const result = await carryOutSteps(plan, survey, options, output, { settings, interrupts });
       const failedSteps = result.failed.map(({ step }) => step.id);
       const exit = interrupts.by() ?? exitOf(result);
       if (exit === exitCode.interrupted || exit === exitCode.terminated) output.note('to go on: deploy resume');
@@ -91,12 +91,14 @@ function listenForInterrupts(output: Output) {
   };
 }
 
+type Interrupts = ReturnType<typeof listenForInterrupts>;
+
 async function carryOutSteps(
   plan: Plan,
   survey: Survey,
   options: ChangeOptions,
   output: Output,
-  { settings, signal }: { readonly settings: HookSettings; readonly signal: AbortSignal },
+  { settings, interrupts }: { readonly settings: HookSettings; readonly interrupts: Interrupts },
 ): Promise<RunResult> {
   const { runPlan } = await import('../run/run.ts');
   const failpoint = failpointOf(process.env);
@@ -115,10 +117,17 @@ async function carryOutSteps(
       hooks: hooksPort(plan, settings),
       randomBytes,
     },
-    { runId: settings.runId, forks: options.forks, perHost: stepsPerHost, signal, onEvent, failpoint },
+    {
+      runId: settings.runId,
+      forks: options.forks,
+      perHost: stepsPerHost,
+      signal: interrupts.signal,
+      onEvent,
+      failpoint,
+    },
   );
   progress.summary(result);
-  journal?.end(result, exitOf(result));
+  journal?.end(result, interrupts.by() ?? exitOf(result));
   const outcome = outcomeText(plan, result);
   if (outcome !== undefined && !output.json) output.line(outcome);
   return result;

@@ -82,6 +82,7 @@ export async function deploy(product: Product, lab: Lab, args: readonly string[]
 export async function tryDeploy(product: Product, lab: Lab, args: readonly string[]): Promise<Ran> {
   const started = performance.now();
   const main = join(product.root, 'dist', 'cli', 'main.js');
-  const result = await run(process.execPath, [main, ...args], { env: lab.variables, timeoutMs: 900_000 });
+  const env = { XDG_STATE_HOME: join(cloneRoot(), '.lab', 'state'), ...lab.variables };
+  const result = await run(process.execPath, [main, ...args], { env, timeoutMs: 900_000 });
   return { ...result, command: `deploy ${args.join(' ')}`, seconds: (performance.now() - started) / 1000 };
 }

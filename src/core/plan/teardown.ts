@@ -15,16 +15,12 @@ export function planStop(desired: Desired, observed: Observed): Plan {
     const stopped = service.containers.flatMap((container) => stopStep(plan, container, observed, before));
     if (stopped.length > 0) before = stopped;
   }
-  return {
-    verb: 'stop',
-    site: desired.site,
-    steps: plan.steps,
-    notices: plan.notices,
-    causes: [],
-    drift: [],
-    diffs: [],
-    waysBack: [],
-  };
+  return planOf('stop', desired, plan);
+}
+
+/** What is taken away has no causes in the configuration, no files to compare and no way back. */
+function planOf(verb: 'stop' | 'destroy', { site }: Desired, { steps, notices }: PlanBuilder): Plan {
+  return { verb, site, steps, notices, causes: [], drift: [], diffs: [], waysBack: [] };
 }
 
 /** A service that loses its registrations and migrations when another one's data goes. */
@@ -56,16 +52,7 @@ export function planDestroy(
     const wiped = wipeSteps(plan, service.name, service.containers, observed, markers, needs, options);
     before = wiped.length > 0 ? wiped : needs;
   }
-  return {
-    verb: 'destroy',
-    site: desired.site,
-    steps: plan.steps,
-    notices: plan.notices,
-    causes: [],
-    drift: [],
-    diffs: [],
-    waysBack: [],
-  };
+  return planOf('destroy', desired, plan);
 }
 
 /** What is no longer true afterwards. Data that is kept keeps its markers: a cluster in it must not be formed anew. */

@@ -46,7 +46,8 @@ function attempt<T>(file: string, work: () => T): T {
   } catch (cause) {
     const message = `the journal ${file} cannot be written: ${fileProblem(cause)}`;
     const hint = 'nothing is done that is not journaled: make room there, or set XDG_STATE_HOME to another place';
-    throw new DeployError([error('journal', message, { hint })], exitCode.failed);
+    // Like a node that is lost: whatever step it stops, the new version is not to blame.
+    throw new DeployError([error('journal', message, { hint })], exitCode.nodeNotUsable);
   }
 }
 

@@ -15,7 +15,9 @@ export interface Ran extends CommandResult {
 export async function deploy(lab: Lab, args: readonly string[]): Promise<Ran> {
   const started = performance.now();
   const main = join(cloneRoot(), 'dist', 'cli', 'main.js');
-  const result = await run(process.execPath, [main, ...args], { env: lab.variables, timeoutMs: 3_600_000 });
+  // Journals of tests do not belong among those of whoever runs them.
+  const env = { XDG_STATE_HOME: join(cloneRoot(), '.lab', 'state'), ...lab.variables };
+  const result = await run(process.execPath, [main, ...args], { env, timeoutMs: 3_600_000 });
   return { ...result, command: `deploy ${args.join(' ')}`, seconds: (performance.now() - started) / 1000 };
 }
 
