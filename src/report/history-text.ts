@@ -1,4 +1,6 @@
 import type { Journal, JournalEntry } from '../core/model/journal.ts';
+import { type FailedStep, failuresText } from './failure-text.ts';
+import { foldHosts } from './hosts.ts';
 
 const outcomes: Readonly<Record<number, string>> = {
   0: 'done',
@@ -9,9 +11,11 @@ const outcomes: Readonly<Record<number, string>> = {
   143: 'terminated',
 };
 
-/** How a run went, in one word or two. */
-export function outcomeOf({ end }: Journal): string {
-  return end === undefined ? 'not ended' : (outcomes[end.exit] ?? `exit ${end.exit}`);
+/** How a run went, in one word or two, and which hosts it did without. */
+export function outcomeOf({ head, end }: Journal): string {
+  const outcome = end === undefined ? 'not ended' : (outcomes[end.exit] ?? `exit ${end.exit}`);
+  const without = head.skipped?.map(({ host }) => host) ?? [];
+  return without.length === 0 ? outcome : `${outcome}, without ${foldHosts(without)}`;
 }
 
 /** One line for each run, the latest first. */
@@ -39,6 +43,7 @@ export function runText(journal: Journal): string {
   const lines = [
     `run ${head.run}: deploy ${head.argv.join(' ')}`,
     `${head.user}@${head.from} (pid ${head.pid}), started ${head.startedAt}, ${head.steps} steps on ${head.hosts.length} hosts`,
+    ...(head.skipped ?? []).map(({ host, why }) => `without ${host}: ${why}`),
     '',
   ];
   const begun = new Map<string, Extract<JournalEntry, { event: 'started' }>>();
@@ -48,11 +53,25 @@ export function runText(journal: Journal): string {
     if (one.event === 'done' || one.event === 'failed') begun.delete(one.id);
   }
   for (const one of begun.values()) lines.push(`${clock(one.at)}  ${one.host}  ${one.text}: begun, and not ended`);
+  const failures = failuresOf(journal);
+  if (failures.length > 0) lines.push('', ...failuresText(failures));
+  if (end?.tooManyFailed) lines.push('', `stopped because too many hosts failed: ${foldHosts(end.tooManyFailed)}`);
   lines.push(
     '',
     end ? `${outcomeOf(journal)} (exit ${end.exit}) after ${seconds(end.at)}` : 'the run did not end by itself',
   );
   return lines.join('\n');
+}
+
+function failuresOf({ entries }: Journal): FailedStep[] {
+  const begun = new Map(entries.flatMap((one) => (one.event === 'started' ? [[one.id, one] as const] : [])));
+  return entries.flatMap((one): FailedStep[] => {
+    const step = one.event === 'failed' ? begun.get(one.id) : undefined;
+    if (one.event !== 'failed' || step === undefined) return [];
+    const notStarted = entries.filter((other) => other.event === 'skipped' && other.because === one.id).length;
+    const host = one.problems[0]?.host ?? step.host;
+    return [{ id: one.id, host, service: step.service, text: step.text, problems: one.problems, notStarted }];
+  });
 }
 
 function entryLines(

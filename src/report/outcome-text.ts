@@ -1,6 +1,7 @@
 import type { Diagnostic } from '../core/model/diagnostic.ts';
 import { imageName } from '../core/model/node.ts';
 import type { Plan, Step, WayBack } from '../core/plan/steps.ts';
+import { firstLine } from './failure-text.ts';
 
 interface Failure {
   readonly step: Step;
@@ -39,8 +40,7 @@ export function outcomeText(plan: Plan, result: Result): string | undefined {
 function describe(plan: Plan, result: Result, { way, because, failed }: Outcome, verdict: string): string[] {
   const { container } = way;
   const hosts = { back: hostsOf(way, plan), ...others(plan, result, way) };
-  const text = because.diagnostics[0]?.message ?? '';
-  const why = text.split('\n')[0]?.replace(/; it logged last:$/, '') ?? '';
+  const why = firstLine(because.diagnostics[0]?.message ?? '');
   const image = newImage(plan, container);
   const lines = [`${verdict}: ${container} on ${hosts.back.join(', ')}`, `  ${because.step.host}: ${why}`];
   if (verdict === 'PUT BACK') lines.push(`  as before: ${hosts.back.join(', ')}, which serve with what they had`);

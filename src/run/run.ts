@@ -1,6 +1,7 @@
 import PQueue from 'p-queue';
 import { DeployError, type Diagnostic, error } from '../core/model/diagnostic.ts';
 import type { HostName } from '../core/model/node.ts';
+import { failedHosts } from '../core/plan/max-fail.ts';
 import type { Plan, Step, StepId, WayBack } from '../core/plan/steps.ts';
 import { execute } from './executors.ts';
 import type { RunPorts } from './step-context.ts';
@@ -23,6 +24,8 @@ export interface RunOptions {
   readonly perHost: number;
   /** Once aborted, no further step is started; running ones end by themselves. */
   readonly signal: AbortSignal;
+  /** Once more hosts than this have failed, no further step is started either. No limit without it. */
+  readonly maxFailed?: number | undefined;
   /** Throws from `started` to refuse the step. */
   onEvent(event: RunEvent): void;
   /** Called around each step; a test fails there. */
@@ -38,6 +41,8 @@ export interface RunResult {
   readonly notReverted: readonly Outcome[];
   /** Steps not carried out because something they need failed, or the run was stopped. */
   readonly left: readonly Step[];
+  /** The hosts that failed, when they were more than may fail and the run was stopped because of them. */
+  readonly tooManyFailed?: readonly HostName[] | undefined;
 }
 
 /** Walks the step graph: a step starts as soon as everything it needs is done; a failure stops what depends on it. */
@@ -90,11 +95,23 @@ class Walk {
       reverted: this.#reverted,
       notReverted: this.#notReverted,
       left: this.#left,
+      tooManyFailed: this.#tooManyFailed(),
     };
   }
 
+  #tooManyFailed(): readonly HostName[] | undefined {
+    const { maxFailed } = this.#options;
+    if (maxFailed === undefined || this.#failed.length <= maxFailed) return undefined;
+    const hosts = failedHosts(this.#failed);
+    return hosts.length > maxFailed ? hosts : undefined;
+  }
+
+  #stopped(): boolean {
+    return this.#options.signal.aborted || this.#tooManyFailed() !== undefined;
+  }
+
   #startReady(): void {
-    if (this.#options.signal.aborted) return;
+    if (this.#stopped()) return;
     for (const step of [...this.#waiting.values()]) {
       if (!step.needs.every((id) => this.#done.has(id))) continue;
       this.#waiting.delete(step.id);
@@ -112,7 +129,7 @@ class Walk {
 
   async #carryOut(step: Step): Promise<void> {
     const rollout = this.#rollouts.get(step.id);
-    if (this.#options.signal.aborted || rollout?.because) {
+    if (this.#stopped() || rollout?.because) {
       this.#left.push(step);
       if (rollout?.because) this.#skip([step], rollout.because.step.id);
       return;

@@ -26,6 +26,7 @@ import { awaitHealthy, type Balancers, type Change, removeOld, seen, undrainLeft
 import { requiredServices } from './required.ts';
 import { confirm, rabbitmq, rolling, type Strategy, together } from './rollout.ts';
 import { type Plan, PlanBuilder, type StepId } from './steps.ts';
+import { checkUnreachable, unreachableNotices } from './unreachable.ts';
 
 /**
  * Desired state against observed state: the steps that lead from one to the other, in an order that keeps what
@@ -47,6 +48,8 @@ export function makePlan(input: PlanInput): Result<Plan> {
   } else {
     context.diagnostics.push(...requiredServices(input.desired, input.observed));
     planServices(context);
+    context.diagnostics.push(...checkUnreachable(context));
+    context.plan.notices.push(...unreachableNotices(context));
   }
   const { plan } = context;
   plan.notices.unshift(...(input.notices ?? []));
@@ -82,7 +85,7 @@ function planLeftovers({ plan, desired, observed }: Context, input: LeftoverInpu
 
 function planServices(context: Context): void {
   const { desired, observed, plan, verb } = context;
-  plan.notices.push(...leftOutHomes(desired, observed));
+  plan.notices.push(...leftOutHomes(desired, observed, context.unreachable));
   const fragments = planFragments(plan, desired, observed);
   const doneOf = new Map<string, readonly StepId[]>();
   for (const service of desired.services) {
@@ -105,7 +108,7 @@ function planService(context: Context, service: DesiredService, needs: readonly 
     if (change && change.verdict.kind !== 'same') context.changed.push(change);
   }
   for (const [name, ofContainer] of changes) changes.set(name, agreeOnReasons(ofContainer));
-  context.diagnostics.push(...checkLimit(service, changes, context.observed));
+  context.diagnostics.push(...checkLimit(service, changes, context.observed, context.unreachable));
   // Images are everywhere before the first change: a registry that fails then harms nobody.
   const pulled = [...changes.values()].flat().flatMap((change) => (change.pull ? [change.pull] : []));
   let before: readonly StepId[] = [...needs, ...pulled];
@@ -191,6 +194,7 @@ function planContainer(
     balancers,
     whole: service.whole,
     limits: context.limits ?? {},
+    missing: groupHosts.filter((host) => context.unreachable?.includes(host)).length,
     noReturn: noReturn(context, service, phasesOf(service), first),
     keys: wish ? { wish, running } : undefined,
   };

@@ -38,6 +38,8 @@ export interface RolloutInput {
   /** The whole service is selected, so its load balancer entries are there. */
   readonly whole: boolean;
   readonly limits: RolloutLimits;
+  /** Replicas on hosts that cannot be reached: they count as away. */
+  readonly missing: number;
   /** Replicas that an interrupted run replaced and that are not known to serve yet. */
   readonly unconfirmed: readonly Change[];
   /** Replicas that are as wanted. */
@@ -52,7 +54,8 @@ export type Strategy = (plan: PlanBuilder, input: RolloutInput) => StepId[];
 
 export function rolling(plan: PlanBuilder, input: RolloutInput): StepId[] {
   const fresh = input.changes.every((change) => !isServing(change));
-  const size = rolloutSize(input.changes[0]?.container.rollout.batch ?? 1, input.groupHosts.length, input.limits);
+  const { groupHosts, limits, missing } = input;
+  const size = rolloutSize(input.changes[0]?.container.rollout.batch ?? 1, groupHosts.length, limits, missing);
   return inBatches(plan, input, fresh ? { ...size, batch: input.changes.length } : size);
 }
 
@@ -75,7 +78,8 @@ function inOrder(changes: readonly Change[]): Change[] {
 function inBatches(plan: PlanBuilder, input: RolloutInput, { batch: size, keep }: RolloutSize): StepId[] {
   const ordered = inOrder(input.changes);
   const keys = sharedKeys(plan, input);
-  const away = { count: Math.min(size, input.changes.filter(isServing).length), of: input.groupHosts.length };
+  const taken = Math.min(size, input.changes.filter(isServing).length);
+  const away = { count: taken + input.missing, of: input.groupHosts.length };
   let before: readonly StepId[] = input.needs;
   const done: StepId[] = [];
   for (let at = 0; at < ordered.length; at += size) {
