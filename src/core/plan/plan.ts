@@ -25,8 +25,8 @@ import { planReload } from './reload.ts';
 import { awaitHealthy, type Balancers, type Change, removeOld, seen, undrainLeft, writeFiles } from './replace.ts';
 import { requiredServices } from './required.ts';
 import { confirm, rabbitmq, rolling, type Strategy, together } from './rollout.ts';
-import { type Plan, PlanBuilder, type StepId } from './steps.ts';
-import { checkUnreachable, unreachableNotices } from './unreachable.ts';
+import { type Plan, PlanBuilder, type Step, type StepId } from './steps.ts';
+import { checkUnreachable, unreachableNotices, withUntold } from './unreachable.ts';
 
 /**
  * Desired state against observed state: the steps that lead from one to the other, in an order that keeps what
@@ -55,7 +55,10 @@ export function makePlan(input: PlanInput): Result<Plan> {
   plan.notices.unshift(...(input.notices ?? []));
   if (input.verb !== 'pull' && input.leftovers) planLeftovers(context, input.leftovers);
   const drift = findDrift(input.desired, input.observed, input.digests);
-  const { steps, notices, waysBack } = plan;
+  const { notices } = plan;
+  const told = (list: readonly Step[]) => withUntold(list, input.desired, input.observed);
+  const steps = told(plan.steps);
+  const waysBack = plan.waysBack.map((way) => ({ ...way, steps: told(way.steps) }));
   const causes = planCauses(context.changed.map((change) => causeInput(change, input)));
   const diffs = fileDiffs(steps, input.observed, comparer);
   const result: Plan = { verb: input.verb, site: input.desired.site, steps, notices, causes, drift, diffs, waysBack };

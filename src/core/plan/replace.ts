@@ -231,6 +231,17 @@ function drainMarker(change: Change): Marker {
   return { key: `drained.${change.container.name}`, value: 'yes' };
 }
 
+const untoldPrefix = 'untold ';
+
+/** Value of a drain's marker once all load balancers but these know that the replica serves again. */
+export function untoldValue(hosts: readonly HostName[]): string {
+  return `${untoldPrefix}${hosts.join(',')}`;
+}
+
+function untoldHosts(value: string): string[] {
+  return value.startsWith(untoldPrefix) ? value.slice(untoldPrefix.length).split(',') : [];
+}
+
 function undrainStep(
   plan: PlanBuilder,
   change: Change,
@@ -281,6 +292,9 @@ export function undrainLeft(
   balancers: Balancers,
   needs: readonly StepId[],
 ): StepId[] {
-  if (change.node.markers[drainMarker(change).key] === undefined) return [];
+  const left = change.node.markers[drainMarker(change).key];
+  const untold = left === undefined ? [] : untoldHosts(left);
+  // Of those that could not be told then, none is here now.
+  if (left === undefined || (untold.length > 0 && !balancers.some(({ host }) => untold.includes(host)))) return [];
   return undrainStep(plan, change, balancers, needs, 'left drained by an interrupted run');
 }

@@ -91,8 +91,8 @@ export type StepAction =
       /** Other servers of each backend that must take requests before this one stops to. */
       readonly keep: number;
     } & InBalancers)
-  /** Takes requests again. */
-  | ({ readonly kind: 'undrain' } & InBalancers)
+  /** Takes requests again. With `untold` the marker stays and says so: some load balancers could not be told. */
+  | ({ readonly kind: 'undrain'; readonly untold?: string | undefined } & InBalancers)
   | { readonly kind: 'remove'; readonly container: ContainerName }
   /** Keeps what a container that serves is made of, for a way back; then the marker says so. */
   | {

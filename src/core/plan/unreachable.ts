@@ -2,7 +2,8 @@ import type { Desired, DesiredContainer, DesiredService } from '../desired/model
 import { type Diagnostic, error } from '../model/diagnostic.ts';
 import type { ContainerName, HostName } from '../model/node.ts';
 import type { Context } from './context.ts';
-import { isDeployed, verbPolicy } from './policy.ts';
+import { isDeployed, type Observed, verbPolicy } from './policy.ts';
+import { untoldValue } from './replace.ts';
 import { rolloutSize } from './rollout-limits.ts';
 import type { Step } from './steps.ts';
 
@@ -57,6 +58,19 @@ export function unreachableNotices({ desired, unreachable = [], plan }: Context)
   return [
     `load balancers on ${balancers.join(', ')} cannot be reached and are left out of drains: if they still take requests, they notice by their own checks only that a replica is away`,
   ];
+}
+
+/**
+ * A replica that an earlier run left drained may be drained in load balancers that are not part of this one too. Its
+ * marker stays then, for the run that can tell them.
+ */
+export function withUntold(steps: readonly Step[], { fragmentPaths, balancers }: Desired, observed: Observed): Step[] {
+  const untold = [...fragmentPaths.keys()].filter((host) => !balancers.some((one) => one.host === host));
+  return steps.map((step) =>
+    step.kind === 'undrain' && untold.length > 0 && observed.get(step.host)?.markers[step.marker.key] !== undefined
+      ? { ...step, untold: untoldValue(untold) }
+      : step,
+  );
 }
 
 function groupsOf(desired: Desired, unreachable: readonly HostName[]): Group[] {
