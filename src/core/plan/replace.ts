@@ -1,5 +1,6 @@
 import type { Desired, DesiredContainer } from '../desired/model.ts';
 import {
+  type ContainerName,
   type ContainerSpec,
   type HostName,
   imageName,
@@ -36,9 +37,24 @@ export interface Waits {
   readonly beforeStart?: readonly StepId[];
   /** Left on the node once the replica serves. */
   readonly marker?: Marker | undefined;
+  /** It is replaced while the phase before still goes on. */
+  readonly early?: Early | undefined;
   /** Replicas that must serve while this one is away. */
   readonly keep: number;
   readonly away?: Away | undefined;
+}
+
+/** What the replicas of a phase wait for that goes on beside the phase before it. */
+export interface Early {
+  /** Before the first of them is taken away: what the phase before itself waits for. */
+  readonly needs: readonly StepId[];
+  /** Before a new one takes requests: nothing old of the phase before runs any more. */
+  readonly stopped: readonly StepId[];
+  /** Before their predecessors are removed: the phase before is done. */
+  readonly done: readonly StepId[];
+  /** The rollout of the phase before, and what it replaces: when that goes back, they do too. */
+  readonly follows: string;
+  readonly beside: ContainerName;
 }
 
 export interface Prepared {
@@ -244,6 +260,12 @@ function undrainStep(
   return [plan.add(base(change, needs, reason), { kind: 'undrain', container, servers, balancers, marker }, container)];
 }
 
+/** Whether requests can be kept from it while it is replaced. */
+export function isDrainable(change: Change, balancers: Balancers): boolean {
+  const replaced = isServing(change) && change.verdict.kind !== 'start';
+  return replaced && change.container.servers.length > 0 && balancers.length > 0;
+}
+
 /** Takes a serving replica out of every load balancer before it is stopped, once `keep` others serve. */
 export function drain(
   plan: PlanBuilder,
@@ -253,7 +275,7 @@ export function drain(
   keep: number,
 ): StepId[] {
   const { name: container, servers, rollout } = change.container;
-  if (!isServing(change) || servers.length === 0 || balancers.length === 0) return [];
+  if (!isDrainable(change, balancers)) return [];
   const marker = drainMarker(change);
   const patienceSeconds = rollout.drain_time;
   return [

@@ -8,6 +8,8 @@ import {
   type Balancers,
   type Change,
   drain,
+  type Early,
+  isDrainable,
   isServing,
   prepare,
   removeOld,
@@ -45,6 +47,8 @@ export interface RolloutInput {
   /** Why nothing of this service goes back to an older image, if so. */
   readonly noReturn?: string | undefined;
   readonly keys?: { readonly wish: SharedKeysWish; readonly running: readonly HostName[] } | undefined;
+  /** Goes on beside the phase before. */
+  readonly early?: Early | undefined;
 }
 
 /** Adds the steps of one container's rollout; returns the steps that stand for "all done". */
@@ -75,12 +79,14 @@ function inOrder(changes: readonly Change[]): Change[] {
 function inBatches(plan: PlanBuilder, input: RolloutInput, { batch: size, keep }: RolloutSize): StepId[] {
   const ordered = inOrder(input.changes);
   const keys = sharedKeys(plan, input);
-  const away = { count: Math.min(size, input.changes.filter(isServing).length), of: input.groupHosts.length };
-  let before: readonly StepId[] = input.needs;
+  const early = ordered.every((change) => isDrainable(change, input.balancers)) ? input.early : undefined;
+  const serving = input.changes.filter(isServing).length;
+  const away = { count: Math.min(size, serving), of: input.groupHosts.length, beside: early?.beside };
+  let before: readonly StepId[] = early ? early.needs : input.needs;
   const done: StepId[] = [];
   for (let at = 0; at < ordered.length; at += size) {
     const ends = ordered.slice(at, at + size).map((change) => {
-      const waits: Waits = { before, beforeStart: keys.distributed, keep, away };
+      const waits: Waits = { before, beforeStart: keys.distributed, keep, away, early };
       return replaceOne(plan, input, change, waits, keys.prepared.get(change));
     });
     before = ends.map((end) => end.serving);
@@ -93,7 +99,8 @@ function inBatches(plan: PlanBuilder, input: RolloutInput, { batch: size, keep }
 /** A cluster that is only just being formed cannot pass yet: its gates are asked at the end. */
 function betweenBatches(plan: PlanBuilder, input: RolloutInput, needs: readonly StepId[]): readonly StepId[] {
   const service = input.changes[0]?.container.service ?? '';
-  return passGates(plan, service, input.gates, needs, 'must pass before the next batch');
+  if (input.gates.length === 0) return needs;
+  return passGates(plan, service, input.gates, [...needs, ...input.needs], 'must pass before the next batch');
 }
 
 function replaceOne(
@@ -104,16 +111,21 @@ function replaceOne(
   preparedAlready?: readonly StepId[],
 ): { serving: StepId; all: StepId[] } {
   const ready = [...waits.before, ...(preparedAlready ?? prepare(plan, site, change, waits.before).ids)];
-  const drained = change.verdict.kind === 'start' ? [] : drain(plan, change, balancers, ready, waits.keep);
+  const drained = drain(plan, change, balancers, ready, waits.keep);
   const stopped = stopOld(plan, change, [...ready, ...drained], 'replica', waits.away);
   const needs = [...ready, ...stopped, ...(waits.beforeStart ?? [])];
   const started = startNew(plan, change, needs, waits.marker);
   const healthy = started.slice(-1);
   const known = whole || isServing(change) ? balancers : [];
-  const [serving = ''] = [...undrain(plan, change, known, healthy), ...healthy];
-  const removed = removeOld(plan, change, [serving]);
-  record(plan, change, [serving], served);
-  wayBackAlone(plan, { balancers, noReturn }, change, [...stopped, ...started]);
+  const { early } = waits;
+  const announced = undrain(plan, change, known, [...healthy, ...(early?.stopped ?? [])]);
+  const [serving = ''] = [...announced, ...healthy];
+  const settled = [serving, ...(early?.done ?? [])];
+  const removed = removeOld(plan, change, settled);
+  record(plan, change, settled, served);
+  // One that runs ahead may have to go back from every stage.
+  const triggers = early ? [...drained, ...stopped, ...started, ...announced] : [...stopped, ...started];
+  wayBackAlone(plan, { balancers, noReturn, follows: early?.follows }, change, triggers);
   return { serving, all: [serving, ...removed] };
 }
 
