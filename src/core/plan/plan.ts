@@ -6,6 +6,7 @@ import type { Phase } from '../schema/service.ts';
 import { type ContainerChange, planCauses } from './causes.ts';
 import { compareFiles, judgeContainer, madeByHand } from './compare.ts';
 import { type Context, imageFor, keptFragments, nodeOf, type PlanInput, pullFor, wantedImage } from './context.ts';
+import { type Balancers, undrainLeft } from './drain.ts';
 import { findDrift } from './drift.ts';
 import { fileDiffs, makeComparer } from './file-diff.ts';
 import { planFragments } from './fragments.ts';
@@ -22,16 +23,7 @@ import { planPrune } from './prune.ts';
 import { agreeOnReasons, explainerFor } from './reasons.ts';
 import { planRegistration } from './registration.ts';
 import { planReload } from './reload.ts';
-import {
-  awaitHealthy,
-  type Balancers,
-  type Change,
-  type Early,
-  removeOld,
-  seen,
-  undrainLeft,
-  writeFiles,
-} from './replace.ts';
+import { awaitHealthy, type Change, type Early, removeOld, seen, writeFiles } from './replace.ts';
 import { requiredServices } from './required.ts';
 import { confirm, rabbitmq, rolling, type Strategy, together } from './rollout.ts';
 import { type Plan, PlanBuilder, type Step, type StepId, type WayBack } from './steps.ts';

@@ -1,28 +1,24 @@
 import type { EvaluatedGate } from '../desired/gate.ts';
-import type { DesiredOneShot, SharedKeysWish } from '../desired/model.ts';
+import type { DesiredOneShot } from '../desired/model.ts';
 import { type HostName, label } from '../model/node.ts';
+import { type Balancers, drain, isDrainable, undrain, undrainLeft } from './drain.ts';
 import { passGates } from './gates.ts';
 import { record } from './generations.ts';
 import {
   awaitHealthy,
-  type Balancers,
   type Change,
-  drain,
   type Early,
-  isDrainable,
   isServing,
   prepare,
   removeOld,
   rolloutOf,
   startNew,
   stopOld,
-  temporaryName,
-  undrain,
-  undrainLeft,
   type Waits,
   writeFiles,
 } from './replace.ts';
 import { type RolloutLimits, type RolloutSize, rolloutSize } from './rollout-limits.ts';
+import { type SharedKeys, sharedKeys } from './shared-keys.ts';
 import type { Marker, PlanBuilder, StepId } from './steps.ts';
 import { wayBackAlone, wayBackTogether } from './ways-back.ts';
 
@@ -46,7 +42,7 @@ export interface RolloutInput {
   readonly settled: readonly Change[];
   /** Why nothing of this service goes back to an older image, if so. */
   readonly noReturn?: string | undefined;
-  readonly keys?: { readonly wish: SharedKeysWish; readonly running: readonly HostName[] } | undefined;
+  readonly keys?: SharedKeys | undefined;
   /** Goes on beside the phase before. */
   readonly early?: Early | undefined;
 }
@@ -164,41 +160,6 @@ export function together(plan: PlanBuilder, input: RolloutInput): StepId[] {
   for (const change of all) record(plan, change, serving, served);
   wayBackTogether(plan, input, all, input.settled, [...stopped, ...started.flat(), ...awaited]);
   return [...serving, ...removed];
-}
-
-/**
- * Keys shared by all replicas lie in each host's volume before any replica starts. Containers that do not exist yet
- * are created first: their volumes are reached through them.
- */
-function sharedKeys(plan: PlanBuilder, input: RolloutInput) {
-  const nothing = { distributed: [] as StepId[], prepared: new Map<Change, readonly StepId[]>() };
-  if (input.keys === undefined || input.changes.length === 0) return nothing;
-  const { wish, running } = input.keys;
-  const marker = { key: `keys.${wish.container}`, value: wish.kind };
-  const missing = input.changes.filter((change) => change.node.markers[marker.key] !== marker.value);
-  if (missing.length === 0) return nothing;
-  const prepared = new Map(missing.map((change) => [change, prepare(plan, input.site, change, input.needs).ids]));
-  const first = missing[0];
-  if (first === undefined) return nothing;
-  const holders = [
-    ...running.map((host) => ({ host, container: wish.container })),
-    ...missing
-      .filter((change) => !running.includes(change.container.host))
-      .map((change) => ({ host: change.container.host, container: temporaryName(change) })),
-  ];
-  const id = plan.add(
-    {
-      service: first.container.service,
-      host: first.container.host,
-      rollout: rolloutOf(first.container),
-      needs: [...prepared.values()].flat(),
-      reason: `every replica needs the same ${wish.kind} keys`,
-      impact: 'none',
-    },
-    { kind: 'keys', wish, holders, marker },
-    wish.container,
-  );
-  return { distributed: [id], prepared };
 }
 
 /** A member joins or is replaced only while all the others are Synced in one Primary component. */

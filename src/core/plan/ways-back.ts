@@ -1,7 +1,8 @@
 import { label, type ObservedContainer } from '../model/node.ts';
 import { nextSuffix, previousSuffix } from './compare.ts';
+import { type Balancers, drain, undrain } from './drain.ts';
 import { configSeen, filesRecorded, oldOf } from './generations.ts';
-import { type Balancers, type Change, drain, undrain } from './replace.ts';
+import type { Change } from './replace.ts';
 import { PlanBuilder, type StepAction, type StepId } from './steps.ts';
 
 /** What never served is not worth a long wait: the old one shall serve again within a minute. */
