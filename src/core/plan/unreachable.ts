@@ -2,8 +2,8 @@ import type { Desired, DesiredContainer, DesiredService } from '../desired/model
 import { type Diagnostic, error } from '../model/diagnostic.ts';
 import type { ContainerName, HostName } from '../model/node.ts';
 import type { Context } from './context.ts';
+import { untoldValue } from './drain.ts';
 import { isDeployed, type Observed, verbPolicy } from './policy.ts';
-import { untoldValue } from './replace.ts';
 import { rolloutSize } from './rollout-limits.ts';
 import type { Step } from './steps.ts';
 
