@@ -14,6 +14,7 @@ export interface RunSettings {
   /** Stop after this many steps, as an interrupt does. */
   readonly stopAfter?: number;
   readonly forks?: number;
+  readonly maxFailed?: number;
   readonly onEvent?: (event: RunEvent) => void;
 }
 
@@ -86,6 +87,7 @@ export async function carryOut(plan: Plan, world: SimulatedWorld, settings: RunS
       forks: settings.forks ?? 30,
       perHost: 4,
       signal: stop.signal,
+      maxFailed: settings.maxFailed,
       onEvent(event) {
         settings.onEvent?.(event);
         if (event.event === 'done' && ++done === settings.stopAfter) stop.abort();
