@@ -36,7 +36,7 @@ export function failuresText(failures: readonly FailedStep[]): string[] {
   for (const one of failures) byHost.set(one.host, [...(byHost.get(one.host) ?? []), one]);
   const alike = new Map<string, string[]>();
   for (const [host, of] of byHost) {
-    const key = JSON.stringify(of.map(({ service, text, problems }) => [service, text, problems]));
+    const key = JSON.stringify(of.map((one) => [one.service, one.text, one.problems.map((p) => [p.message, p.hint])]));
     alike.set(key, [...(alike.get(key) ?? []), host]);
   }
   const steps = failures.length === 1 ? '1 step' : `${failures.length} steps`;

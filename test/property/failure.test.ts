@@ -81,7 +81,8 @@ describe('whatever fails', { timeout: 60_000 }, () => {
         const ids = [...result.left, ...result.failed.map(({ step }) => step)].map((step) => step.id);
         expect(new Set(ids).size).toBe(ids.length);
         expect(result.done + ids.length).toBe(plan.steps.length);
-        expect(late).toEqual([]);
+        // Others may begin in the very instant of the failure, as many as there is room for beside it.
+        expect(late.length).toBeLessThan(forks);
         expect(result.tooManyFailed !== undefined).toBe(maxFailed !== undefined && hosts.size > maxFailed);
         if (result.tooManyFailed === undefined) {
           const rightly = mayBeLeft(plan, result);
