@@ -98,12 +98,11 @@ function wordsOf(failure: unknown): string {
 function refusal(failures: ReadonlyMap<HostName, unknown>, { hosts, options }: Reaching): DeployError {
   const order = [...failures.keys()].sort((a, b) => hosts.indexOf(a) - hosts.indexOf(b));
   const { diagnostics } = mergedError(order.map((host) => failures.get(host)));
-  const { length } = hosts.filter((host) => failures.has(host));
-  const message = `nothing was changed: ${length} of ${hosts.length} hosts cannot be used (${foldHosts(order)})`;
-  const hint = 'bring them back, or go on without them where enough others serve: --skip-unreachable';
   const offered = options.skipUnreachable === false && couldSkip(failures, hosts);
-  const summary: Diagnostic = error('hosts-unusable', message, offered ? { hint } : {});
-  return new DeployError([...diagnostics, summary], exitCode.nodeNotUsable);
+  if (!offered) return new DeployError(diagnostics, exitCode.nodeNotUsable);
+  const message = `nothing was changed: ${failures.size} of ${hosts.length} hosts do not answer (${foldHosts(order)})`;
+  const hint = 'bring them back, or go on without them where enough others serve: --skip-unreachable';
+  return new DeployError([...diagnostics, error('hosts-silent', message, { hint })], exitCode.nodeNotUsable);
 }
 
 /** Before the look: what is seen must not be another run's work half done. */

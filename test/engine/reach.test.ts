@@ -65,7 +65,7 @@ it('names a host where nothing listens and one without an engine at once', async
   expect(problem.diagnostics.map(({ code, host }) => [code, host])).toEqual([
     ['unreachable', 'node2'],
     ['no-engine', 'node3'],
-    ['hosts-unusable', undefined],
+    ['hosts-silent', undefined],
   ]);
   expect(problem.diagnostics[0]?.message).toBe(`cannot reach 127.0.0.1 port ${silent}: connection refused`);
 });

@@ -58,13 +58,6 @@ describe('input that is only odd', () => {
     expect(code).toBe(accepted);
   });
 
-  it('hosts that do not answer are all named before anything is done', async () => {
-    site.write({});
-    const { code, err } = await site.run([...plan, '--skip-unreachable']);
-    expect(err).toContain('error: nothing was changed: 2 of 2 hosts cannot be used (alpha, beta)');
-    expect(code).toBe(accepted);
-  });
-
   it('a byte order mark and the line ends of Windows are no matter', async () => {
     site.write({});
     site.write({ 'globals.yml': `\uFEFF${present('globals.yml').replaceAll('\n', '\r\n')}` });
