@@ -69,7 +69,8 @@ export async function reach(reaching: Reaching): Promise<Reached> {
       await locked.get(host)?.close();
       locked.delete(host);
     }
-    const skipped = hosts.flatMap((host) => (failures.has(host) ? [{ host, why: wordsOf(failures.get(host)) }] : []));
+    const without = [...hosts, ...others].filter((host) => failures.has(host));
+    const skipped = without.map((host) => ({ host, why: wordsOf(failures.get(host)) }));
     output.diagnostics(skipped.map(({ host, why }) => warning('host-skipped', `skipped: ${why}`, { host })));
     return { nodes: locked, observed: looked.done, skipped };
   } catch (cause) {
@@ -100,7 +101,7 @@ function refusal(failures: ReadonlyMap<HostName, unknown>, { hosts, options }: R
   const { diagnostics } = mergedError(order.map((host) => failures.get(host)));
   const offered = options.skipUnreachable === false && couldSkip(failures, hosts);
   if (!offered) return new DeployError(diagnostics, exitCode.nodeNotUsable);
-  const message = `nothing was changed: ${failures.size} of ${hosts.length} hosts do not answer (${foldHosts(order)})`;
+  const message = `nothing was changed: ${foldHosts(order)} ${order.length === 1 ? 'does' : 'do'} not answer`;
   const hint = 'bring them back, or go on without them where enough others serve: --skip-unreachable';
   return new DeployError([...diagnostics, error('hosts-silent', message, { hint })], exitCode.nodeNotUsable);
 }

@@ -113,7 +113,7 @@ const cases: readonly Case[] = [
     says: [
       'error: node2: cannot reach nosuch.invalid port 22: its name cannot be resolved',
       'error: node3: cannot reach 172.31.77.13 port 2: connection refused',
-      'error: nothing was changed: 2 of 3 hosts do not answer (node2, node3)',
+      'error: nothing was changed: node2, node3 do not answer',
     ],
     errors: 3,
     never: ['node1'],
