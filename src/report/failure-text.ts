@@ -80,7 +80,7 @@ interface Stopped {
 /** Why a run that had to stop did, and what it leaves away; nothing for one that did not. */
 export function stoppedText(plan: Plan, result: Stopped, option: string): string[] {
   const { tooManyFailed: hosts, left } = result;
-  if (hosts === undefined) return [];
+  if (hosts === undefined || left.length === 0) return [];
   const many = hosts.length === 1 ? '1 host' : `${hosts.length} hosts`;
   const away = midway(plan, result);
   return [

@@ -11,11 +11,15 @@ const outcomes: Readonly<Record<number, string>> = {
   143: 'terminated',
 };
 
-/** How a run went, in one word or two, and which hosts it did without. */
-export function outcomeOf({ head, end }: Journal): string {
-  const outcome = end === undefined ? 'not ended' : (outcomes[end.exit] ?? `exit ${end.exit}`);
-  const without = head.skipped?.map(({ host }) => host) ?? [];
-  return without.length === 0 ? outcome : `${outcome}, without ${foldHosts(without)}`;
+/** How a run went, in one word or two. */
+export function outcomeOf({ end }: Journal): string {
+  return end === undefined ? 'not ended' : (outcomes[end.exit] ?? `exit ${end.exit}`);
+}
+
+/** The same, with the hosts it did without. */
+function outcomeText(journal: Journal): string {
+  const without = journal.head.skipped?.map(({ host }) => host) ?? [];
+  return `${outcomeOf(journal)}${without.length > 0 ? `, without ${foldHosts(without)}` : ''}`;
 }
 
 /** One line for each run, the latest first. */
@@ -24,7 +28,7 @@ export function historyText(journals: readonly Journal[]): string {
   const rows = journals.map((journal) => {
     const { head, end } = journal;
     const steps = end === undefined ? `of ${head.steps} steps` : `${end.done} of ${head.steps} steps`;
-    return [head.run, outcomeOf(journal), steps, `${head.user}@${head.from}`, `deploy ${head.argv.join(' ')}`];
+    return [head.run, outcomeText(journal), steps, `${head.user}@${head.from}`, `deploy ${head.argv.join(' ')}`];
   });
   const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows
@@ -58,7 +62,7 @@ export function runText(journal: Journal): string {
   if (end?.tooManyFailed) lines.push('', `stopped because too many hosts failed: ${foldHosts(end.tooManyFailed)}`);
   lines.push(
     '',
-    end ? `${outcomeOf(journal)} (exit ${end.exit}) after ${seconds(end.at)}` : 'the run did not end by itself',
+    end ? `${outcomeText(journal)} (exit ${end.exit}) after ${seconds(end.at)}` : 'the run did not end by itself',
   );
   return lines.join('\n');
 }
