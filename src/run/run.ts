@@ -3,6 +3,7 @@ import { DeployError, type Diagnostic, error } from '../core/model/diagnostic.ts
 import type { HostName } from '../core/model/node.ts';
 import type { Plan, Step, StepId, WayBack } from '../core/plan/steps.ts';
 import { execute } from './executors.ts';
+import { Interruption, type Unfinished } from './interruption.ts';
 import type { RunPorts } from './step-context.ts';
 import { type Failure, goBack, isNodeFault, type Outcome, Rollout } from './way-back.ts';
 
@@ -21,9 +22,11 @@ export interface RunOptions {
   readonly forks: number;
   /** Steps at once on one host. */
   readonly perHost: number;
-  /** Once aborted, no further step is started; running ones end by themselves. */
+  /** Once aborted, only steps that bring back what was taken away are started; running ones end by themselves. */
   readonly signal: AbortSignal;
-  /** Throws from `started` to refuse the step. */
+  /** Told once the signal is aborted. */
+  readonly onInterrupt?: ((unfinished: Unfinished) => void) | undefined;
+  /** Throws from `started` when that cannot be noted: then the run stops as if interrupted. */
   onEvent(event: RunEvent): void;
   /** Called around each step; a test fails there. */
   readonly failpoint?: ((step: Step, when: 'before' | 'after') => Promise<void>) | undefined;
@@ -38,6 +41,8 @@ export interface RunResult {
   readonly notReverted: readonly Outcome[];
   /** Steps not carried out because something they need failed, or the run was stopped. */
   readonly left: readonly Step[];
+  /** Why nothing more was begun: it could not be noted. */
+  readonly refused?: readonly Diagnostic[] | undefined;
 }
 
 /** Walks the step graph: a step starts as soon as everything it needs is done; a failure stops what depends on it. */
@@ -61,10 +66,13 @@ class Walk {
   readonly #hosts = new Map<HostName, PQueue>();
   readonly #ports: RunPorts;
   readonly #options: RunOptions;
+  readonly #interruption: Interruption;
 
-  constructor({ steps, waysBack }: Plan, ports: RunPorts, options: RunOptions) {
+  constructor(plan: Plan, ports: RunPorts, options: RunOptions) {
+    const { steps, waysBack } = plan;
     this.#ports = ports;
     this.#options = options;
+    this.#interruption = new Interruption(plan, options.signal, options.onInterrupt);
     this.#queue = new PQueue({ concurrency: options.forks });
     for (const step of steps) this.#waiting.set(step.id, step);
     for (const way of waysBack) {
@@ -90,13 +98,13 @@ class Walk {
       reverted: this.#reverted,
       notReverted: this.#notReverted,
       left: this.#left,
+      refused: this.#interruption.refused,
     };
   }
 
   #startReady(): void {
-    if (this.#options.signal.aborted) return;
     for (const step of [...this.#waiting.values()]) {
-      if (!step.needs.every((id) => this.#done.has(id))) continue;
+      if (!step.needs.every((id) => this.#done.has(id)) || !this.#interruption.allows(step)) continue;
       this.#waiting.delete(step.id);
       void this.#hostQueue(step.host).add(() => this.#queue.add(() => this.#carryOut(step)));
     }
@@ -112,7 +120,7 @@ class Walk {
 
   async #carryOut(step: Step): Promise<void> {
     const rollout = this.#rollouts.get(step.id);
-    if (this.#options.signal.aborted || rollout?.because) {
+    if (!this.#interruption.allows(step) || rollout?.because || !this.#begin(step)) {
       this.#left.push(step);
       if (rollout?.because) this.#skip([step], rollout.because.step.id);
       return;
@@ -126,14 +134,23 @@ class Walk {
     if (rollout?.end(step)) void this.#backs.add(() => this.#goBack(rollout));
   }
 
+  /** Whoever listens may refuse: nothing is done that could not be noted first, except to bring something back. */
+  #begin(step: Step): boolean {
+    try {
+      this.#options.onEvent({ event: 'started', step });
+    } catch (cause) {
+      if (!this.#interruption.refuse(step, diagnosticsOf(cause, step))) return false;
+    }
+    this.#interruption.begin(step);
+    return true;
+  }
+
   /** Runs one step of the plan or of a way back and tells how it went. */
   async #attempt(step: Step, rollout?: Rollout): Promise<(Failure & { readonly cause: unknown }) | undefined> {
     const { clock, nodes } = this.#ports;
     const { onEvent, runId, failpoint } = this.#options;
     const started = clock.now();
     try {
-      // Whoever listens may refuse: nothing is done that could not be noted first.
-      onEvent({ event: 'started', step });
       const progress = (line: string) => onEvent({ event: 'progress', step, line });
       await failpoint?.(step, 'before');
       const note = await execute(step, {
@@ -152,11 +169,12 @@ class Walk {
       onEvent({ event: 'done', step, note, ms: clock.now() - started });
       return undefined;
     } catch (cause) {
-      const diagnostics =
-        cause instanceof DeployError ? cause.diagnostics : [error('internal', describe(cause), { host: step.host })];
+      const diagnostics = diagnosticsOf(cause, step);
       // One that was given up is not what went wrong.
       if (!rollout?.because) onEvent({ event: 'failed', step, diagnostics });
       return { step, diagnostics, cause };
+    } finally {
+      this.#interruption.end(step);
     }
   }
 
@@ -203,12 +221,16 @@ class Walk {
       return;
     }
     tell('reverting');
-    const failed = await goBack(way, (one) => this.#attempt(one));
+    const failed = await goBack(way, (one) => {
+      this.#begin(one);
+      return this.#attempt(one);
+    });
     (failed.length > 0 ? this.#notReverted : this.#reverted).push({ way, because, failed });
     tell(failed.length > 0 ? 'revert-failed' : 'reverted');
   }
 }
 
-function describe(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
+function diagnosticsOf(cause: unknown, { host }: Step): readonly Diagnostic[] {
+  if (cause instanceof DeployError) return cause.diagnostics;
+  return [error('internal', cause instanceof Error ? cause.message : String(cause), { host })];
 }
