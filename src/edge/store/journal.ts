@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, ftruncateSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,10 @@ export function stateDirectory(environment: Readonly<Record<string, string | und
 
 export interface JournalWriter {
   readonly file: string;
-  /** On the disk when this returns. Throws DeployError when it cannot be: nothing unjournaled may happen. */
+  /**
+   * On the disk when this returns, except for what a step says. Throws DeployError when it cannot be: nothing
+   * unjournaled may happen. The journal is then what it was before.
+   */
   write(entry: JournalEntry): void;
   close(): void;
 }
@@ -27,17 +30,29 @@ export function openJournal(directory: string, run: string, redact: (text: strin
     mkdirSync(runs, { recursive: true, mode: 0o700 });
     return openSync(file, 'ax', 0o600);
   });
+  let size = 0;
   return {
     file,
     write(entry) {
       attempt(file, () => {
         const line = Buffer.from(`${redact(JSON.stringify(entry))}\n`);
-        if (writeSync(descriptor, line) < line.length) throw Object.assign(new Error('disk full'), { code: 'ENOSPC' });
-        fsyncSync(descriptor);
+        try {
+          writeAll(descriptor, line);
+          if (entry.event !== 'progress') fsyncSync(descriptor);
+        } catch (cause) {
+          // Half a line would make all that follows unreadable, should there be room again.
+          ftruncateSync(descriptor, size);
+          throw cause;
+        }
+        size += line.length;
       });
     },
     close: () => closeSync(descriptor),
   };
+}
+
+function writeAll(descriptor: number, line: Buffer): void {
+  if (writeSync(descriptor, line) < line.length) throw Object.assign(new Error('disk full'), { code: 'ENOSPC' });
 }
 
 function attempt<T>(file: string, work: () => T): T {
