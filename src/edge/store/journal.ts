@@ -1,7 +1,19 @@
-import { closeSync, fsyncSync, ftruncateSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DeployError, error, exitCode } from '../../core/model/diagnostic.ts';
 import { type Journal, type JournalEntry, parseJournal } from '../../core/model/journal.ts';
 import { fileProblem, isErrno } from './file-problem.ts';
@@ -27,28 +39,41 @@ export function openJournal(directory: string, run: string, redact: (text: strin
   const runs = join(directory, 'runs');
   const file = join(runs, `${run}.ndjson`);
   const descriptor = attempt(file, () => {
-    mkdirSync(runs, { recursive: true, mode: 0o700 });
+    makeDirectory(runs);
     return openSync(file, 'ax', 0o600);
   });
-  let size = 0;
   return {
     file,
     write(entry) {
       attempt(file, () => {
         const line = Buffer.from(`${redact(JSON.stringify(entry))}\n`);
+        const { size } = fstatSync(descriptor);
         try {
           writeAll(descriptor, line);
           if (entry.event !== 'progress') fsyncSync(descriptor);
         } catch (cause) {
           // Half a line would make all that follows unreadable, should there be room again.
           ftruncateSync(descriptor, size);
+          if (size === 0) rmSync(file, { force: true });
           throw cause;
         }
-        size += line.length;
       });
     },
     close: () => closeSync(descriptor),
   };
+}
+
+/** Of a directory that cannot be made on a read-only disk Node says that it does not exist. */
+function makeDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    if (!isErrno(cause, 'ENOENT')) throw cause;
+    let there = directory;
+    while (!existsSync(there)) there = dirname(there);
+    accessSync(there, constants.W_OK);
+    throw cause;
+  }
 }
 
 function writeAll(descriptor: number, line: Buffer): void {
