@@ -240,8 +240,8 @@ describe('a state directory', () => {
     );
     fill(disk);
     const file = path.join(disk, 'deploy', 'runs', 'run-1.ndjson');
-    // Whole pages are given out: what is left of the last one would still do for some lines.
-    appendFileSync(file, '\n'.repeat(4096 - (statSync(file).size % 4096)));
+    // Whole pages are given out: of the last one there shall be room for a part of a line.
+    appendFileSync(file, '\n'.repeat((8192 - 10 - (statSync(file).size % 4096)) % 4096));
     const text = readFileSync(file, 'utf8');
     writeFileSync(path.join(apart, 'go'), '');
     expect(await run.ended).toBe(1);
