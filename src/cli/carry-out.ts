@@ -87,7 +87,7 @@ export async function carryOut(
       const result = await carryOutSteps(plan, survey, options, output, run);
       const failedSteps = result.failed.map(({ step }) => step.id);
       const by = interrupts.by();
-      if (by !== undefined) output.note(`to go on: ${survey.holder ? `deploy resume ${runId}` : 'the same command'}`);
+      if (by !== undefined) output.note(`to go on: ${record.again}`);
       const ended = by ?? exitOf(result);
       if (ended === exitCode.ok) await lookAgain();
       return { exit: ended, failedSteps };

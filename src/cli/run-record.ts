@@ -15,6 +15,8 @@ import { toolVersion } from './version.ts';
 
 /** What is kept of a run: its journal here, and a line on each node it touches. */
 export interface RunRecord {
+  /** The command that goes on where this run stopped. */
+  readonly again: string;
   /** Throws DeployError before a step begins that could not be noted. */
   event(event: RunEvent): void;
   note(text: string): void;
@@ -24,6 +26,7 @@ export interface RunRecord {
 }
 
 const none: RunRecord = {
+  again: 'the same command',
   event: () => undefined,
   note: () => undefined,
   onNodes: async () => undefined,
@@ -40,9 +43,11 @@ export function beginRecord(plan: Plan, survey: Survey, options: ChangeOptions, 
   process.once('exit', onExit);
   const { run, verb, user, from, pid } = holder;
   const redact = makeRedactor(survey.loaded.site.secretValues());
-  const command = redact(['deploy', ...shownArguments(survey, holder, options).argv].join(' '));
+  const { argv, repeatable } = shownArguments(survey, holder, options);
+  const command = redact(['deploy', ...argv].join(' '));
   let noted: readonly OpenNode[] = [];
   return {
+    again: repeatable ? `deploy resume ${run}` : none.again,
     event: (event) => journal.event(event),
     note: (text) => journal.note(text),
     onNodes: async () => {
