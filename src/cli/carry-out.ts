@@ -135,10 +135,7 @@ async function carryOutSteps(
       forks: options.forks,
       perHost: stepsPerHost,
       signal: interrupts.signal,
-      onInterrupt: (unfinished) => {
-        const text = unfinishedText(unfinished);
-        if (text !== '') output.note(text);
-      },
+      onInterrupt: (unfinished) => output.note(unfinishedText(unfinished)),
       onEvent: (event) => {
         // First the journal: a step that is not begun is not told of.
         record.event(event);

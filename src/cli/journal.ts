@@ -1,4 +1,4 @@
-import type { JournalEntry } from '../core/model/journal.ts';
+import type { JournalEntry, JournalHead } from '../core/model/journal.ts';
 import type { LockHolder } from '../core/model/lock.ts';
 import type { Plan, Step } from '../core/plan/steps.ts';
 import { secretsOnCommandLine } from '../core/site/extra-vars.ts';
@@ -23,21 +23,7 @@ export function beginJournal(plan: Plan, survey: Survey, holder: LockHolder, opt
   const writer = openJournal(stateDirectory(), holder.run, makeRedactor(survey.loaded.site.secretValues()));
   const started = performance.now();
   const at = () => Math.round(performance.now() - started);
-  const { user, from, pid, verb, run } = holder;
-  writer.write({
-    event: 'run',
-    format: 1,
-    run,
-    verb,
-    ...shownArguments(survey, holder, options),
-    user,
-    from,
-    pid,
-    site: plan.site,
-    startedAt: new Date().toISOString(),
-    hosts: [...new Set(plan.steps.map((step) => step.host))],
-    steps: plan.steps.length,
-  });
+  writer.write(headOf(plan, survey, holder, options));
   const write = (entry: JournalEntry): void => {
     try {
       writer.write(entry);
@@ -60,6 +46,24 @@ export function beginJournal(plan: Plan, survey: Survey, holder: LockHolder, opt
       write({ event: 'end', at: at(), exit, ...count.result() });
       writer.close();
     },
+  };
+}
+
+function headOf(plan: Plan, survey: Survey, holder: LockHolder, options: ChangeOptions): JournalHead {
+  const { user, from, pid, verb, run } = holder;
+  return {
+    event: 'run',
+    format: 1,
+    run,
+    verb,
+    ...shownArguments(survey, holder, options),
+    user,
+    from,
+    pid,
+    site: plan.site,
+    startedAt: new Date().toISOString(),
+    hosts: [...new Set(plan.steps.map((step) => step.host))],
+    steps: plan.steps.length,
   };
 }
 

@@ -10,6 +10,7 @@ export function unfinishedText(unfinished: {
   readonly still: readonly Step[];
 }): string {
   const { running, still } = unfinished;
+  if (running.length + still.length === 0) return 'nothing is running';
   return [
     ...(running.length > 0 ? ['waiting for what is running:', ...list(running)] : []),
     ...(still.length > 0 ? ['and then, so that nothing stays away that was taken away:', ...list(still)] : []),

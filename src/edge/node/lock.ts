@@ -165,29 +165,24 @@ function hold(connection: SshConnection, session: SshSession, lines: Lines, leas
   let confirmed = sent;
   let gone = false;
   let releasing = false;
-  const logging: ((written: boolean) => void)[] = [];
+  const logging = logQueue(session);
   const beat = (): void => {
     if (gone) return;
     sent = performance.now();
     session.stream.write('beat\n');
   };
-  const timer = setInterval(beat, (leaseSeconds * 1000) / beatsPerLease);
-  timer.unref();
+  const timer = setInterval(beat, (leaseSeconds * 1000) / beatsPerLease).unref();
   const read = async (): Promise<void> => {
-    for (;;) {
-      const asked = sent;
-      const line = await lines.next();
-      if (line === undefined) break;
-      if (line === 'logged' || line === 'unlogged') {
-        logging.shift()?.(line === 'logged');
-        continue;
-      }
+    let asked = sent;
+    for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
+      if (logging.answer(line)) continue;
       // The answer may be to an earlier beat than the last one: only what was certain when it was asked counts.
       confirmed = asked;
+      asked = sent;
     }
     gone = true;
     clearInterval(timer);
-    for (const answer of logging.splice(0)) answer(false);
+    logging.end();
   };
   const reading = read();
   return {
@@ -195,19 +190,35 @@ function hold(connection: SshConnection, session: SshSession, lines: Lines, leas
       if (!gone && !releasing && performance.now() - confirmed < (leaseSeconds * 1000) / 2) return;
       throw lockLost(connection.host);
     },
-    async log(entry) {
-      if (gone || releasing) return false;
-      session.stream.write(`log ${lineFor(entry)}\n`);
-      const answered = new Promise<boolean>((resolve) => logging.push(resolve));
-      const late = new Promise<boolean>((resolve) => setTimeout(() => resolve(false), logTimeoutMs).unref());
-      return Promise.race([answered, late]);
-    },
+    log: async (entry) => !gone && !releasing && logging.add(entry),
     async release() {
       releasing = true;
       clearInterval(timer);
       session.stream.end('release\n');
       await Promise.race([reading, new Promise<void>((resolve) => setTimeout(resolve, 2_000).unref())]);
       session.close();
+    },
+  };
+}
+
+/** Lines on their way into the node's log of runs; the session answers them in their order. */
+function logQueue(session: SshSession) {
+  const waiting: ((written: boolean) => void)[] = [];
+  return {
+    add(entry: Loggable): Promise<boolean> {
+      session.stream.write(`log ${lineFor(entry)}\n`);
+      const answered = new Promise<boolean>((resolve) => waiting.push(resolve));
+      const late = new Promise<boolean>((resolve) => setTimeout(() => resolve(false), logTimeoutMs).unref());
+      return Promise.race([answered, late]);
+    },
+    /** Whether this line is one of its answers. */
+    answer(line: string): boolean {
+      if (line !== 'logged' && line !== 'unlogged') return false;
+      waiting.shift()?.(line === 'logged');
+      return true;
+    },
+    end(): void {
+      for (const answer of waiting.splice(0)) answer(false);
     },
   };
 }
