@@ -160,6 +160,25 @@ describe('a terminal', () => {
     expect((await journal(run.state)).end).toMatchObject({ exit: 0, left: 0 });
   });
 
+  it('that goes away lets the run come to a good end', async () => {
+    const state = stateDirectory();
+    const shell = [process.execPath, ...command, 'memcached', "'stop memcached node1'"].join(' ');
+    const child = spawn('script', ['-qec', shell, '/dev/null'], {
+      env: { ...process.env, NODE_OPTIONS: '', XDG_STATE_HOME: state },
+      stdio: ['pipe', 'ignore', 'inherit'],
+    });
+    onTestFinished(() => stopProcess(child, 'SIGKILL'));
+    const there = (name: string) => async () => existsSync(path.join(state, name));
+    await until('the run', there('waits'), () => '');
+    child.kill('SIGKILL');
+    const told = async () => (await journal(state)).entries.some((one) => one.event === 'note');
+    await until('the answer', told, () => '');
+    writeFileSync(path.join(state, 'go'), '');
+    await until('the end', there('world.json'), () => '');
+    expect(world(state).versions).toEqual(firstIsNew);
+    expect((await journal(state)).end?.exit).toBe(129);
+  });
+
   it('at which the question is answered with Ctrl-C or Ctrl-D', async () => {
     for (const [key, code] of [
       ['\u0003', 130],
