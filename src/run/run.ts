@@ -131,7 +131,8 @@ class Walk {
       this.#done.add(step.id);
       this.#startReady();
     } else this.#fail(failure, rollout);
-    if (rollout?.end(step)) void this.#backs.add(() => this.#goBack(rollout));
+    rollout?.end(step);
+    if (rollout?.because) this.#goBackOnceIdle(rollout);
   }
 
   /** Whoever listens may refuse: nothing is done that could not be noted first, except to bring something back. */
@@ -190,11 +191,36 @@ class Walk {
       this.#skip([], step.id);
       return;
     }
+    this.#giveUp(rollout, failure);
+    for (const follower of this.#followers(rollout)) if (!follower.because) this.#giveUp(follower, failure);
+  }
+
+  /** Rollouts that have run ahead of this one. */
+  #followers({ way }: Rollout): Rollout[] {
+    return [...new Set(this.#rollouts.values())].filter((other) => other.way.follows === way.rollout);
+  }
+
+  /**
+   * Goes back once none of its steps is under way. What ran ahead of it goes first, one replica after the other, as it
+   * must not call what it has been replaced for.
+   */
+  #goBackOnceIdle(rollout: Rollout): void {
+    const leader = [...this.#rollouts.values()].find((other) => other.way.rollout === rollout.way.follows);
+    const last = leader?.because ? leader : rollout;
+    const all = [...this.#followers(last).filter(({ begun }) => begun), last];
+    if (all.some(({ running }) => running)) return;
+    void this.#backs.add(async () => {
+      for (const one of all) await one.back(() => this.#goBack(one));
+    });
+  }
+
+  /** Its steps that wait are not carried out; it goes back once those under way have ended. */
+  #giveUp(rollout: Rollout, failure: Failure): void {
     rollout.giveUp(failure);
     const rest = rollout.way.triggers.flatMap((id) => this.#waiting.get(id) ?? []);
     for (const waiting of rest) this.#waiting.delete(waiting.id);
     this.#left.push(...rest);
-    this.#skip(rest, step.id);
+    this.#skip(rest, failure.step.id);
   }
 
   /** Tells of steps that are not carried out, and drops all that needs them or the one that failed. */

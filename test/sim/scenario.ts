@@ -171,3 +171,20 @@ export function watchForMixedVersions(world: SimulatedWorld, container: string):
   };
   return moments;
 }
+
+/** Moments at which a magnum_api of another release took requests beside a conductor that did not know it yet. */
+export function watchForCallsFromAhead(world: SimulatedWorld, old: string): string[] {
+  const moments: string[] = [];
+  const previous = world.after;
+  world.after = (operation: Operation) => {
+    previous(operation);
+    const nodes = [...world.nodes.values()];
+    const isOld = world.running('magnum_conductor').some((c) => c.spec.image.tag === old);
+    const ahead = nodes.filter((node) => {
+      const api = node.containers.get('magnum_api');
+      return api?.state === 'running' && api.spec.image.tag !== old && !node.markers.has('drained.magnum_api');
+    });
+    if (isOld && ahead.length > 0) moments.push(`${operation.host} ${operation.call} ${operation.subject}`);
+  };
+  return moments;
+}

@@ -1,6 +1,7 @@
 import type { Desired, DesiredService } from '../desired/model.ts';
 import { type Diagnostic, error } from '../model/diagnostic.ts';
 import { type HostName, label } from '../model/node.ts';
+import { setAside } from './generations.ts';
 import type { Observed } from './policy.ts';
 import type { Change } from './replace.ts';
 
@@ -29,6 +30,32 @@ export function checkLimit(
     }
     return [];
   });
+}
+
+/**
+ * An interrupted upgrade may have replaced replicas beside the phase before theirs. A verb that keeps images cannot know
+ * which version that phase is to have.
+ */
+export function checkUnfinished(
+  service: DesiredService,
+  changes: ReadonlyMap<string, readonly Change[]>,
+): Diagnostic[] {
+  const early = service.phases.flatMap((phase) =>
+    typeof phase !== 'string' && 'replace' in phase && phase.begin_early ? phase.replace : [],
+  );
+  const unfinished = early
+    .flatMap((name) => changes.get(name) ?? [])
+    .filter((change) => {
+      const before = setAside(change);
+      return before !== undefined && before.labels[label.imageDigest] !== change.image.digest;
+    });
+  const { name } = service;
+  return unfinished.map(({ container }) =>
+    error('upgrade-unfinished', `an upgrade of ${name} was interrupted while it replaced ${container.name}`, {
+      host: container.host,
+      hint: `deploy upgrade --tags ${name} finishes it, deploy rollback --tags ${name} takes it back`,
+    }),
+  );
 }
 
 function changesImage({ container, image, node }: Change): boolean {
