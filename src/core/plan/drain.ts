@@ -57,6 +57,11 @@ export function undrain(plan: PlanBuilder, change: Change, balancers: Balancers,
   return undrainStep(plan, change, balancers, needs, reason);
 }
 
+/** An interrupted run drained it and did not come to put it back. */
+export function isLeftDrained(change: Change): boolean {
+  return change.node.markers[drainMarker(change).key] !== undefined;
+}
+
 /** A replica that is as wanted but was left drained. */
 export function undrainLeft(
   plan: PlanBuilder,
@@ -64,6 +69,6 @@ export function undrainLeft(
   balancers: Balancers,
   needs: readonly StepId[],
 ): StepId[] {
-  if (change.node.markers[drainMarker(change).key] === undefined) return [];
+  if (!isLeftDrained(change)) return [];
   return undrainStep(plan, change, balancers, needs, 'left drained by an interrupted run');
 }

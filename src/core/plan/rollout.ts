@@ -1,7 +1,7 @@
 import type { EvaluatedGate } from '../desired/gate.ts';
 import type { DesiredOneShot } from '../desired/model.ts';
 import { type HostName, label } from '../model/node.ts';
-import { type Balancers, drain, isDrainable, undrain, undrainLeft } from './drain.ts';
+import { type Balancers, drain, isDrainable, isLeftDrained, undrain, undrainLeft } from './drain.ts';
 import { passGates } from './gates.ts';
 import { record } from './generations.ts';
 import {
@@ -112,7 +112,7 @@ function replaceOne(
   const needs = [...ready, ...stopped, ...(waits.beforeStart ?? [])];
   const started = startNew(plan, change, needs, waits.marker);
   const healthy = started.slice(-1);
-  const known = whole || isServing(change) ? balancers : [];
+  const known = whole || isServing(change) || isLeftDrained(change) ? balancers : [];
   const { early } = waits;
   const announced = undrain(plan, change, known, [...healthy, ...(early?.stopped ?? [])]);
   const [serving = ''] = [...announced, ...healthy];
