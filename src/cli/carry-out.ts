@@ -7,18 +7,20 @@ import type { DiffMode } from '../core/plan/file-diff.ts';
 import { hostsThatMayFail, maxFailText } from '../core/plan/max-fail.ts';
 import type { Plan } from '../core/plan/steps.ts';
 import { stoppedText } from '../report/failure-text.ts';
+import { unfinishedText } from '../report/interrupt-text.ts';
 import { outcomeText } from '../report/outcome-text.ts';
 import { planJson, planText } from '../report/plan-text.ts';
 import { createProgress } from '../report/progress.ts';
-import type { RunEvent, RunResult } from '../run/run.ts';
+import type { RunResult } from '../run/run.ts';
 import { createClients } from './clients.ts';
 import { failpointOf } from './failpoint.ts';
-import { beginJournal } from './journal.ts';
+import { type Interrupts, listenForInterrupts } from './interrupts.ts';
 import { newRunId } from './lock.ts';
 import type { ChangeOptions } from './options.ts';
 import type { Output } from './output.ts';
 import { skippedWarnings } from './reach.ts';
 import { amidHooks, type HookSettings, hooksPort } from './run-hooks.ts';
+import { beginRecord, type RunRecord } from './run-record.ts';
 import type { Survey } from './survey.ts';
 
 /** Steps at once on one host: starting services compete for its processors. */
@@ -39,12 +41,26 @@ export async function confirmed(options: ChangeOptions, question: string): Promi
       exitCode.badInput,
     );
   }
+  return ask(`${question} [y/N] `);
+}
+
+/** The end of the input is a no. Throws DeployError (exit 130) for Ctrl-C. */
+async function ask(question: string): Promise<boolean> {
   const prompt = createInterface({ input: process.stdin, output: process.stdout });
-  try {
-    return ['y', 'yes'].includes((await prompt.question(`${question} [y/N] `)).trim().toLowerCase());
-  } finally {
+  const ended = new AbortController();
+  let interrupted = false;
+  prompt.once('SIGINT', () => {
+    interrupted = true;
     prompt.close();
-  }
+  });
+  prompt.once('close', () => ended.abort());
+  const answer = await prompt.question(question, { signal: ended.signal }).catch((cause: unknown) => {
+    if (!ended.signal.aborted) throw cause;
+    return '';
+  });
+  prompt.close();
+  if (interrupted) throw new DeployError([error('interrupted', 'nothing was changed')], exitCode.interrupted);
+  return ['y', 'yes'].includes(answer.trim().toLowerCase());
 }
 
 /**
@@ -61,57 +77,54 @@ export async function carryOut(
   const runId = survey.holder?.run ?? newRunId();
   const { hooks, hookTimeout: timeout } = survey;
   const settings = { hooks, timeout, runId, configdir: resolve(options.configdir), tags: options.tags };
-  const interrupts = listenForInterrupts(output);
+  const record = beginRecord(plan, survey, options, output);
+  const told = 'told to stop: nothing new is begun';
+  const interrupts = listenForInterrupts(() => {
+    record.note(told);
+    output.note(`${told}; SIGINT or SIGTERM once more stops at once`);
+  });
+  const run = { settings, interrupts, record };
+  let exit: ExitCode = exitCode.failed;
   try {
-    return await amidHooks(plan, settings, output, async () => {
-      const result = await carryOutSteps(plan, survey, options, output, { settings, interrupts });
+    exit = await amidHooks(plan, settings, output, async () => {
+      const result = await carryOutSteps(plan, survey, options, output, run);
       const failedSteps = result.failed.map(({ step }) => step.id);
-      const exit = interrupts.by() ?? exitOf(result);
-      if (exit === exitCode.interrupted || exit === exitCode.terminated) output.note('to go on: deploy resume');
-      if (exit === exitCode.ok) await lookAgain();
-      return { exit, failedSteps };
+      const by = interrupts.by();
+      if (by !== undefined) output.note(`to go on: ${record.again}`);
+      const ended = by ?? exitOf(result);
+      if (ended === exitCode.ok) await lookAgain();
+      return { exit: ended, failedSteps };
     });
+    return exit;
+  } catch (cause) {
+    if (!(cause instanceof DeployError)) throw cause;
+    exit = cause.exit;
+    for (const { message } of cause.diagnostics) record.note(message);
+    throw cause;
   } finally {
+    await record.end(exit);
     interrupts.end();
     output.diagnostics(skippedWarnings(survey.skipped ?? []));
   }
 }
 
-/** The first SIGINT or SIGTERM lets running steps and hooks finish and begins nothing more; the second ends it all. */
-function listenForInterrupts(output: Output) {
-  const stop = new AbortController();
-  let interruptedBy: ExitCode | undefined;
-  const onSignal = (signal: NodeJS.Signals) => {
-    if (interruptedBy !== undefined) process.exit(interruptedBy);
-    interruptedBy = signal === 'SIGINT' ? exitCode.interrupted : exitCode.terminated;
-    stop.abort();
-    output.note('finishing the running steps; once more stops at once');
-  };
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
-  return {
-    signal: stop.signal,
-    by: () => interruptedBy,
-    end: () => void process.off('SIGINT', onSignal).off('SIGTERM', onSignal),
-  };
+interface Run {
+  readonly settings: HookSettings;
+  readonly interrupts: Interrupts;
+  readonly record: RunRecord;
 }
-
-type Interrupts = ReturnType<typeof listenForInterrupts>;
 
 async function carryOutSteps(
   plan: Plan,
   survey: Survey,
   options: ChangeOptions,
   output: Output,
-  { settings, interrupts }: { readonly settings: HookSettings; readonly interrupts: Interrupts },
+  { settings, interrupts, record }: Run,
 ): Promise<RunResult> {
   const { runPlan } = await import('../run/run.ts');
   const failpoint = failpointOf(process.env);
   const progress = createProgress(output, () => performance.now());
-  const journal = survey.holder && beginJournal(plan, survey, survey.holder, options);
-  const onEvent = (event: RunEvent) => {
-    progress.event(event);
-    journal?.event(event);
-  };
+  await record.onNodes();
   const result = await runPlan(
     plan,
     {
@@ -127,12 +140,18 @@ async function carryOutSteps(
       perHost: stepsPerHost,
       signal: interrupts.signal,
       maxFailed: options.maxFail && hostsThatMayFail(options.maxFail, plan.steps),
-      onEvent,
+      onInterrupt: (unfinished) => output.note(unfinishedText(unfinished)),
+      onEvent: (event) => {
+        // First the journal: a step that is not begun is not told of.
+        record.event(event);
+        progress.event(event);
+      },
       failpoint,
     },
   );
   progress.summary(result);
-  journal?.end(result, interrupts.by() ?? exitOf(result));
+  output.diagnostics(result.refused ?? []);
+  if (result.tooManyFailed) record.tooManyFailed(result.tooManyFailed);
   const outcome = outcomeText(plan, result);
   if (outcome !== undefined && !output.json) output.line(outcome);
   const stopped = options.maxFail ? stoppedText(plan, result, maxFailText(options.maxFail)) : [];
@@ -141,8 +160,9 @@ async function carryOutSteps(
 }
 
 /** What could not be put back is worst; put back is only what nothing else failed beside. */
-function exitOf({ failed, reverted, notReverted }: RunResult): ExitCode {
+function exitOf({ done, failed, reverted, notReverted, refused }: RunResult): ExitCode {
   if (notReverted.length > 0) return exitCode.notReverted;
+  if (refused !== undefined) return done === 0 ? exitCode.nodeNotUsable : exitCode.failed;
   if (failed.length === 0) return exitCode.ok;
   return reverted.length === failed.length ? exitCode.reverted : exitCode.failed;
 }

@@ -1,36 +1,69 @@
-import type { ExitCode } from '../core/model/diagnostic.ts';
-import type { JournalEntry } from '../core/model/journal.ts';
+import type { JournalEntry, JournalHead } from '../core/model/journal.ts';
 import type { LockHolder } from '../core/model/lock.ts';
+import type { HostName } from '../core/model/node.ts';
 import type { Plan, Step } from '../core/plan/steps.ts';
 import { secretsOnCommandLine } from '../core/site/extra-vars.ts';
 import { openJournal, stateDirectory } from '../edge/store/journal.ts';
 import { makeRedactor } from '../report/redact.ts';
 import { stepText } from '../report/step-text.ts';
-import type { RunEvent, RunResult } from '../run/run.ts';
+import type { RunEvent } from '../run/run.ts';
 import type { ChangeOptions } from './options.ts';
 import type { Survey } from './survey.ts';
 
 export interface RunJournal {
   /** Throws DeployError before a step begins that could not be noted; later entries that fail are dropped. */
   event(event: RunEvent): void;
-  end(result: RunResult, exit: ExitCode): void;
+  /** What happened to the run as a whole. */
+  note(text: string): void;
+  /** The run was stopped because of these hosts. */
+  tooManyFailed(hosts: readonly HostName[]): void;
+  /** Only the first call counts. */
+  end(exit: number): void;
 }
 
 /** Begins the journal of a run in the user's state directory. Throws DeployError when there is no place for it. */
 export function beginJournal(plan: Plan, survey: Survey, holder: LockHolder, options: ChangeOptions): RunJournal {
-  const { site } = survey.loaded;
-  const writer = openJournal(stateDirectory(), holder.run, makeRedactor(site.secretValues()));
+  const writer = openJournal(stateDirectory(), holder.run, makeRedactor(survey.loaded.site.secretValues()));
   const started = performance.now();
   const at = () => Math.round(performance.now() - started);
+  writer.write(headOf(plan, survey, holder, options));
+  const write = (entry: JournalEntry): void => {
+    try {
+      writer.write(entry);
+    } catch (cause) {
+      if (entry.event === 'started') throw cause;
+    }
+  };
+  const count = counting(plan);
+  let tooManyFailed: string[] | undefined;
+  let ended = false;
+  return {
+    event: (event) => {
+      count.event(event);
+      const entry = entryOf(event, at());
+      if (entry !== undefined) write(entry);
+    },
+    note: (text) => write({ event: 'note', at: at(), text }),
+    tooManyFailed: (hosts) => {
+      tooManyFailed = [...hosts];
+    },
+    end: (exit) => {
+      if (ended) return;
+      ended = true;
+      write({ event: 'end', at: at(), exit, ...count.result(), tooManyFailed });
+      writer.close();
+    },
+  };
+}
+
+function headOf(plan: Plan, survey: Survey, holder: LockHolder, options: ChangeOptions): JournalHead {
   const { user, from, pid, verb, run } = holder;
-  const repeatable = options.extraVars.every((argument) => secretsOnCommandLine(argument, site).length === 0);
-  writer.write({
+  return {
     event: 'run',
     format: 1,
     run,
     verb,
-    argv: repeatable && options.argv ? [...options.argv] : holder.command.split(' ').slice(1),
-    repeatable: repeatable && options.argv !== undefined,
+    ...shownArguments(survey, holder, options),
     user,
     from,
     pid,
@@ -39,27 +72,28 @@ export function beginJournal(plan: Plan, survey: Survey, holder: LockHolder, opt
     hosts: [...new Set(plan.steps.map((step) => step.host))],
     steps: plan.steps.length,
     skipped: survey.skipped?.map(({ host, why }) => ({ host, why })) ?? [],
-  });
-  let broken = false;
-  const write = (entry: JournalEntry): void => {
-    if (broken && entry.event !== 'started') return;
-    try {
-      writer.write(entry);
-    } catch (cause) {
-      broken = true;
-      if (entry.event === 'started') throw cause;
-    }
   };
+}
+
+/** The command line to keep: as it was typed, unless `-e` gives a secret. */
+export function shownArguments({ loaded }: Survey, holder: LockHolder, { extraVars, argv }: ChangeOptions) {
+  const secret = extraVars.some((argument) => secretsOnCommandLine(argument, loaded.site).length > 0);
+  if (argv !== undefined && !secret) return { argv: [...argv], repeatable: true };
+  return { argv: holder.command.split(' ').slice(1), repeatable: false };
+}
+
+/** How far the plan has come. Steps of ways back are not its own. */
+function counting(plan: Plan) {
+  const open = new Set(plan.steps.map((step) => step.id));
+  let done = 0;
+  let failed = 0;
   return {
-    event: (event) => {
-      const entry = entryOf(event, at());
-      if (entry !== undefined) write(entry);
+    event: ({ event, step }: RunEvent) => {
+      if ((event !== 'done' && event !== 'failed') || !open.delete(step.id)) return;
+      if (event === 'done') done += 1;
+      else failed += 1;
     },
-    end: ({ done, failed, left, tooManyFailed }, exit) => {
-      const counts = { done, failed: failed.length, left: left.length };
-      write({ event: 'end', at: at(), exit, ...counts, tooManyFailed: tooManyFailed && [...tooManyFailed] });
-      writer.close();
-    },
+    result: () => ({ done, failed, left: open.size }),
   };
 }
 
@@ -77,7 +111,8 @@ function entryOf(event: RunEvent, at: number): JournalEntry | undefined {
     case 'skipped':
       return { event: 'skipped', ...named(step), at, because: event.because };
     case 'progress':
-      return undefined;
+      // A pull says more than anybody wants to read again.
+      return step.kind === 'pull' ? undefined : { event: 'progress', id: step.id, at, line: event.line };
     default:
       return { event: 'note', at, text: `${step.host}: ${event.event} ${event.way.container}` };
   }

@@ -131,7 +131,7 @@ export const optionSets = {
   lock: () => [new Option('--run <run>', 'break: the run whose lock is broken')],
   history: () => [
     new Option('-n, --last <n>', 'how many runs').argParser(positiveInteger).default(20),
-    new Option('--json', 'machine-readable output').default(false),
+    new Option('--node <host>', 'what this node has noted itself of the runs that changed it, whoever made them'),
   ],
   json: () => [new Option('--json', 'machine-readable output').default(false)],
   resume: () => [new Option('-y, --yes', 'carry the plan out without asking').default(false)],

@@ -12,7 +12,7 @@ const exitCodes = `
 Exit codes:
   0 done, or nothing to do    1 the run failed            2 'plan' found something to do
   3 bad input                 4 a node is not usable      5 locked by another run
-  6 reverted                  7 could not be reverted     130, 143 interrupted`;
+  6 reverted                  7 could not be reverted     129, 130, 143 interrupted`;
 
 const hooksHelp = `
 Hooks, run on this host: executables in <configdir>/hooks/ named pre-run, post-run, pre-service, post-service, on-failure,

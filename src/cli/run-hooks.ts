@@ -108,6 +108,7 @@ function surrounding(plan: Plan, settings: HookSettings, output: Output) {
 const outcomes: Readonly<Partial<Record<ExitCode, string>>> = {
   [exitCode.ok]: 'ok',
   [exitCode.reverted]: 'reverted',
+  [exitCode.hungUp]: 'interrupted',
   [exitCode.interrupted]: 'interrupted',
   [exitCode.terminated]: 'interrupted',
 };

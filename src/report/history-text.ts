@@ -7,13 +7,19 @@ const outcomes: Readonly<Record<number, string>> = {
   1: 'failed',
   6: 'reverted',
   7: 'not reverted',
+  129: 'terminal lost',
   130: 'interrupted',
   143: 'terminated',
 };
 
+/** What an exit code says of a run, in one word or two. */
+export function outcomeName(exit: number): string {
+  return outcomes[exit] ?? `exit ${exit}`;
+}
+
 /** How a run went, in one word or two. */
 export function outcomeOf({ end }: Journal): string {
-  return end === undefined ? 'not ended' : (outcomes[end.exit] ?? `exit ${end.exit}`);
+  return end === undefined ? 'not ended' : outcomeName(end.exit);
 }
 
 /** The same, with the hosts it did without. */
@@ -27,18 +33,18 @@ export function historyText(journals: readonly Journal[]): string {
   if (journals.length === 0) return 'no run has been journaled here';
   const rows = journals.map((journal) => {
     const { head, end } = journal;
-    const steps = end === undefined ? `of ${head.steps} steps` : `${end.done} of ${head.steps} steps`;
+    const all = head.broke === undefined ? `of ${head.steps} steps` : '';
+    const steps = end === undefined || head.broke !== undefined ? all : `${end.done} ${all}`;
     return [head.run, outcomeText(journal), steps, `${head.user}@${head.from}`, `deploy ${head.argv.join(' ')}`];
   });
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+  return columns(rows);
+}
+
+/** Cells below each other, two blanks apart. */
+export function columns(rows: readonly (readonly string[])[]): string {
+  const widths = [...(rows[0]?.keys() ?? [])].map((i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
+  const line = (row: readonly string[]) => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ');
+  return rows.map((row) => line(row).trimEnd()).join('\n');
 }
 
 /** Everything one run did: steps with times and reasons, failures, how it ended. */
@@ -85,12 +91,14 @@ function entryLines(
   if (one.event === 'note') return [`${clock(one.at)}  ${one.text}`];
   if (one.event === 'skipped')
     return [`${clock(one.at)}  ${one.host}  ${one.text}: not started, because of ${one.because}`];
+  if (one.event === 'progress') return [`${clock(one.at)}  ${begun.get(one.id)?.host ?? one.id}    ${one.line}`];
   if (one.event !== 'done' && one.event !== 'failed') return [];
   const step = begun.get(one.id);
   const what = step ? `${step.host}  ${step.text} (${step.reason})` : one.id;
   if (one.event === 'done')
     return [`${clock(one.at)}  ${what}: done in ${seconds(one.ms)}${one.note ? `, ${one.note}` : ''}`];
-  return [`${clock(one.at)}  ${what}: FAILED`, ...one.problems.map(({ message }) => `          ${message}`)];
+  const problems = one.problems.flatMap(({ message, hint }) => (hint ? [message, `  ${hint}`] : [message]));
+  return [`${clock(one.at)}  ${what}: FAILED`, ...problems.map((text) => `          ${text}`)];
 }
 
 function seconds(ms: number): string {

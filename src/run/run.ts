@@ -4,6 +4,7 @@ import type { HostName } from '../core/model/node.ts';
 import { failedHosts } from '../core/plan/max-fail.ts';
 import type { Plan, Step, StepId, WayBack } from '../core/plan/steps.ts';
 import { execute } from './executors.ts';
+import { Interruption, type Unfinished } from './interruption.ts';
 import type { RunPorts } from './step-context.ts';
 import { type Failure, goBack, isNodeFault, type Outcome, Rollout } from './way-back.ts';
 
@@ -22,11 +23,13 @@ export interface RunOptions {
   readonly forks: number;
   /** Steps at once on one host. */
   readonly perHost: number;
-  /** Once aborted, no further step is started; running ones end by themselves. */
+  /** Once aborted, only steps that bring back what was taken away are started; running ones end by themselves. */
   readonly signal: AbortSignal;
   /** Once more hosts than this have failed, no further step is started either. No limit without it. */
   readonly maxFailed?: number | undefined;
-  /** Throws from `started` to refuse the step. */
+  /** Told once the signal is aborted. */
+  readonly onInterrupt?: ((unfinished: Unfinished) => void) | undefined;
+  /** Throws from `started` when that cannot be noted: then the run stops as if interrupted. */
   onEvent(event: RunEvent): void;
   /** Called around each step; a test fails there. */
   readonly failpoint?: ((step: Step, when: 'before' | 'after') => Promise<void>) | undefined;
@@ -43,6 +46,8 @@ export interface RunResult {
   readonly left: readonly Step[];
   /** The hosts that failed, when they were more than may fail and the run was stopped because of them. */
   readonly tooManyFailed?: readonly HostName[] | undefined;
+  /** Why nothing more was begun: it could not be noted. */
+  readonly refused?: readonly Diagnostic[] | undefined;
 }
 
 /** Walks the step graph: a step starts as soon as everything it needs is done; a failure stops what depends on it. */
@@ -66,10 +71,13 @@ class Walk {
   readonly #hosts = new Map<HostName, PQueue>();
   readonly #ports: RunPorts;
   readonly #options: RunOptions;
+  readonly #interruption: Interruption;
 
-  constructor({ steps, waysBack }: Plan, ports: RunPorts, options: RunOptions) {
+  constructor(plan: Plan, ports: RunPorts, options: RunOptions) {
+    const { steps, waysBack } = plan;
     this.#ports = ports;
     this.#options = options;
+    this.#interruption = new Interruption(plan, options.signal, options.onInterrupt);
     this.#queue = new PQueue({ concurrency: options.forks });
     for (const step of steps) this.#waiting.set(step.id, step);
     for (const way of waysBack) {
@@ -96,6 +104,7 @@ class Walk {
       notReverted: this.#notReverted,
       left: this.#left,
       tooManyFailed: this.#tooManyFailed(),
+      refused: this.#interruption.refused,
     };
   }
 
@@ -106,14 +115,9 @@ class Walk {
     return hosts.length > maxFailed ? hosts : undefined;
   }
 
-  #stopped(): boolean {
-    return this.#options.signal.aborted || this.#tooManyFailed() !== undefined;
-  }
-
   #startReady(): void {
-    if (this.#stopped()) return;
     for (const step of [...this.#waiting.values()]) {
-      if (!step.needs.every((id) => this.#done.has(id))) continue;
+      if (!step.needs.every((id) => this.#done.has(id)) || !this.#interruption.allows(step)) continue;
       this.#waiting.delete(step.id);
       void this.#hostQueue(step.host).add(() => this.#queue.add(() => this.#carryOut(step)));
     }
@@ -129,7 +133,7 @@ class Walk {
 
   async #carryOut(step: Step): Promise<void> {
     const rollout = this.#rollouts.get(step.id);
-    if (this.#stopped() || rollout?.because) {
+    if (!this.#interruption.allows(step) || rollout?.because || !this.#begin(step)) {
       this.#left.push(step);
       if (rollout?.because) this.#skip([step], rollout.because.step.id);
       return;
@@ -144,14 +148,23 @@ class Walk {
     if (rollout?.because) this.#goBackOnceIdle(rollout);
   }
 
+  /** Whoever listens may refuse: nothing is done that could not be noted first, except to bring something back. */
+  #begin(step: Step): boolean {
+    try {
+      this.#options.onEvent({ event: 'started', step });
+    } catch (cause) {
+      if (!this.#interruption.refuse(step, diagnosticsOf(cause, step))) return false;
+    }
+    this.#interruption.begin(step);
+    return true;
+  }
+
   /** Runs one step of the plan or of a way back and tells how it went. */
   async #attempt(step: Step, rollout?: Rollout): Promise<(Failure & { readonly cause: unknown }) | undefined> {
     const { clock, nodes } = this.#ports;
     const { onEvent, runId, failpoint } = this.#options;
     const started = clock.now();
     try {
-      // Whoever listens may refuse: nothing is done that could not be noted first.
-      onEvent({ event: 'started', step });
       const progress = (line: string) => onEvent({ event: 'progress', step, line });
       await failpoint?.(step, 'before');
       const note = await execute(step, {
@@ -170,11 +183,12 @@ class Walk {
       onEvent({ event: 'done', step, note, ms: clock.now() - started });
       return undefined;
     } catch (cause) {
-      const diagnostics =
-        cause instanceof DeployError ? cause.diagnostics : [error('internal', describe(cause), { host: step.host })];
+      const diagnostics = diagnosticsOf(cause, step);
       // One that was given up is not what went wrong.
       if (!rollout?.because) onEvent({ event: 'failed', step, diagnostics });
       return { step, diagnostics, cause };
+    } finally {
+      this.#interruption.end(step);
     }
   }
 
@@ -186,6 +200,7 @@ class Walk {
     }
     const failure = { step, diagnostics };
     this.#failed.push(failure);
+    if (this.#tooManyFailed()) this.#interruption.stop();
     if (rollout === undefined || isNodeFault(cause)) {
       this.#skip([], step.id);
       return;
@@ -246,12 +261,16 @@ class Walk {
       return;
     }
     tell('reverting');
-    const failed = await goBack(way, (one) => this.#attempt(one));
+    const failed = await goBack(way, (one) => {
+      this.#begin(one);
+      return this.#attempt(one);
+    });
     (failed.length > 0 ? this.#notReverted : this.#reverted).push({ way, because, failed });
     tell(failed.length > 0 ? 'revert-failed' : 'reverted');
   }
 }
 
-function describe(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
+function diagnosticsOf(cause: unknown, { host }: Step): readonly Diagnostic[] {
+  if (cause instanceof DeployError) return cause.diagnostics;
+  return [error('internal', cause instanceof Error ? cause.message : String(cause), { host })];
 }

@@ -39,7 +39,7 @@ export class Rollout {
 
   /** There is something to take back. */
   get begun(): boolean {
-    return this.#begun;
+    return this.#begun || this.way.begunBefore === true;
   }
 
   get running(): boolean {

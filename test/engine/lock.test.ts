@@ -32,6 +32,10 @@ function holder(run: string): LockHolder {
   return { run, verb: 'upgrade', command: 'deploy upgrade --tags magnum', user: 'op', from: 'control', pid: 4711 };
 }
 
+function broken(run: string) {
+  return { event: 'lock-broken', run, user: 'op', from: 'other', version: '0' } as const;
+}
+
 async function connect(): Promise<SshConnection> {
   const target = {
     host: 'node1',
@@ -184,9 +188,9 @@ describe('the lock of a node', () => {
   it('can be broken by the run’s name, and by no other', async () => {
     const [first, second] = [await connect(), await connect()];
     const lease = await taken(first, 'one');
-    expect(await breakLock(second, 'two', { directory })).toBe(false);
+    expect(await breakLock(second, 'two', broken('two'), { directory })).toBe('not held');
     lease.assertHeld();
-    expect(await breakLock(second, 'one', { directory })).toBe(true);
+    expect(await breakLock(second, 'one', broken('one'), { directory })).toBe('broken');
     await until(
       'the loss',
       async () => !held(lease),

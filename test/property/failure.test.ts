@@ -5,6 +5,7 @@ import { DeployError, error, exitCode } from '../../src/core/model/diagnostic.ts
 import { failedHost } from '../../src/core/plan/max-fail.ts';
 import { rolloutSize } from '../../src/core/plan/rollout-limits.ts';
 import type { Plan } from '../../src/core/plan/steps.ts';
+import { underWay } from '../../src/core/plan/under-way.ts';
 import type { RunResult } from '../../src/run/run.ts';
 import { carryOut, emptyWorld, observe } from '../sim/scenario.ts';
 import { type Choice, must, SimulatedSite } from '../sim/site.ts';
@@ -68,6 +69,8 @@ describe('whatever fails', { timeout: 60_000 }, () => {
         const plan = must(newer.plan(verb, observe(world)));
         const hosts = new Set<string>();
         const late: string[] = [];
+        const begun = new Set<string>();
+        let needed: ReadonlySet<string> | undefined;
         const result = await carryOut(plan, world, {
           forks,
           ...(maxFailed === undefined ? {} : { maxFailed }),
@@ -75,7 +78,12 @@ describe('whatever fails', { timeout: 60_000 }, () => {
             const { step } = event;
             if (step.id.startsWith('back/')) return;
             if (event.event === 'failed') hosts.add(failedHost(event));
-            if (event.event === 'started' && hosts.size > (maxFailed ?? Number.POSITIVE_INFINITY)) late.push(step.id);
+            const stopped = hosts.size > (maxFailed ?? Number.POSITIVE_INFINITY);
+            // What was taken away is brought back all the same.
+            if (stopped) needed ??= underWay(plan, begun);
+            if (event.event !== 'started') return;
+            begun.add(step.id);
+            if (stopped && !needed?.has(step.id)) late.push(step.id);
           },
         });
         const ids = [...result.left, ...result.failed.map(({ step }) => step)].map((step) => step.id);

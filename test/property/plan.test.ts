@@ -58,6 +58,7 @@ function planOf({ of, verb, choice, damages }: Case): { world: SimulatedWorld; p
     'galera-incomplete',
     'limit-mixes-versions',
     'limit-without-migrations',
+    'upgrade-unfinished',
   ];
   for (const code of codes) expect(rightly).toContain(code);
   return undefined;

@@ -4,7 +4,7 @@ import { Secret } from '../../src/core/model/secret.ts';
 import { detailsOf, pathsOf, wantedDetails } from '../../src/core/plan/details.ts';
 import type { ChangeVerb, Observed } from '../../src/core/plan/policy.ts';
 import type { Plan } from '../../src/core/plan/steps.ts';
-import { type RunEvent, type RunResult, runPlan } from '../../src/run/run.ts';
+import { type RunEvent, type RunOptions, type RunResult, runPlan } from '../../src/run/run.ts';
 import type { ClientsPort } from '../../src/run/step-context.ts';
 import { SimulatedNode } from './node.ts';
 import { addressOf, type Choice, must, type SimulatedSite } from './site.ts';
@@ -16,6 +16,7 @@ export interface RunSettings {
   readonly forks?: number;
   readonly maxFailed?: number;
   readonly onEvent?: (event: RunEvent) => void;
+  readonly onInterrupt?: RunOptions['onInterrupt'];
 }
 
 /** A world with one node for each host of a site. */
@@ -88,6 +89,7 @@ export async function carryOut(plan: Plan, world: SimulatedWorld, settings: RunS
       perHost: 4,
       signal: stop.signal,
       maxFailed: settings.maxFailed,
+      onInterrupt: settings.onInterrupt,
       onEvent(event) {
         settings.onEvent?.(event);
         if (event.event === 'done' && ++done === settings.stopAfter) stop.abort();

@@ -150,10 +150,10 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'history',
-    summary: 'List the runs this user made from here, the latest first',
+    summary: 'List the runs this user made from here, the latest first, or those that a node remembers',
     mutating: false,
-    takes: ['history'],
-    examples: ['deploy history', 'deploy history --last 3 --json'],
+    takes: ['site', 'history'],
+    examples: ['deploy history', 'deploy history --last 3 --json', 'deploy history --node node1'],
     load: () => import('./history.ts'),
   },
   {

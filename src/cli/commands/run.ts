@@ -4,6 +4,7 @@ import { newProgress, type RunbookProgress, type Start, startOf } from '../../co
 import { stateDirectory } from '../../edge/store/journal.ts';
 import { openProgress, type ProgressStore } from '../../edge/store/runbook-progress.ts';
 import { runStages } from '../../run/runbook.ts';
+import { listenForInterrupts } from '../interrupts.ts';
 import type { Invocation } from '../invocation.ts';
 import type { Output } from '../output.ts';
 import { type LoadedRunbook, loadRunbook } from '../runbook/load.ts';
@@ -42,22 +43,16 @@ function plannedStart(start: ReturnType<typeof startOf>, options: RunOptions, ou
   return { index: 0, finished: [] };
 }
 
-type Run = Omit<Parameters<typeof runbookPorts>[0], 'stop'>;
+type Run = Omit<Parameters<typeof runbookPorts>[0], 'interrupts'>;
 
 async function carryOut(run: Run, { index, finished }: Start): Promise<ExitCode> {
   const { runbook, options, output, store, progress } = run;
-  const stop = new AbortController();
-  const onSignal = (signal: NodeJS.Signals) => {
-    if (stop.signal.aborted) process.exit(stop.signal.reason);
-    output.note('the runbook stops here; once more stops at once');
-    stop.abort(signal === 'SIGINT' ? exitCode.interrupted : exitCode.terminated);
-  };
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  const interrupts = listenForInterrupts(() => output.note('the runbook stops here; once more stops at once'));
   const started = performance.now();
   try {
     // Before the first stage: a directory that cannot be written must not be found out after it.
     await store.write({ ...progress, finished } satisfies RunbookProgress);
-    const ports = runbookPorts({ ...run, stop: stop.signal });
+    const ports = runbookPorts({ ...run, interrupts });
     const { code, stoppedAt } = await runStages(runbook.stages, index, finished, ports);
     const seconds = Math.round((performance.now() - started) / 100) / 10;
     if (stoppedAt === undefined) await store.clear();
@@ -67,6 +62,6 @@ async function carryOut(run: Run, { index, finished }: Start): Promise<ExitCode>
     } else if (stoppedAt === undefined) output.line(`\nrunbook ${runbook.name} is finished after ${seconds} s`);
     return code;
   } finally {
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    interrupts.end();
   }
 }

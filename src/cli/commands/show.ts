@@ -9,8 +9,21 @@ import type { Invocation } from '../invocation.ts';
 export async function run({ args, output }: Invocation): Promise<ExitCode> {
   const journal = await journalOf(args[0]);
   if (output.json) for (const entry of [journal.head, ...journal.entries]) output.data(entry);
-  else output.line(runText(journal));
+  else output.line([runText(journal), ...(await breakings(journal.head.run))].join('\n'));
   return exitCode.ok;
+}
+
+/** Who broke the lock of a run, from here: that is journaled later than the run. */
+async function breakings(run: string): Promise<string[]> {
+  const directory = stateDirectory();
+  const later = (await listRuns(directory)).filter((name) => name > run);
+  const heads = (await Promise.all(later.map((name) => readRun(directory, name)))).flatMap((one) => one?.head ?? []);
+  return heads
+    .filter(({ broke }) => broke === run)
+    .map(({ user, from, startedAt, hosts, run: by }) => {
+      const where = hosts.join(', ');
+      return `its lock was broken on ${where} by ${user}@${from} at ${startedAt} (deploy show ${by})`;
+    });
 }
 
 /** The journal of a run, or of the last one. Throws DeployError (exit 3) when there is none. */

@@ -9,6 +9,7 @@ import type { RunbookPorts } from '../../run/runbook.ts';
 import { confirmed } from '../carry-out.ts';
 import { createClients } from '../clients.ts';
 import { commands } from '../commands/registry.ts';
+import type { Interrupts } from '../interrupts.ts';
 import type { Invocation } from '../invocation.ts';
 import { closeAll, openNodes } from '../nodes.ts';
 import type { Output } from '../output.ts';
@@ -23,13 +24,12 @@ export interface RunbookRun {
   readonly store: ProgressStore;
   readonly progress: RunbookProgress;
   readonly terminal: boolean;
-  /** Aborted by the operator's signal; its reason is the exit code. */
-  readonly stop: AbortSignal;
+  readonly interrupts: Interrupts;
 }
 
 /** The stages' commands are those of the command line, called in this process with the runbook's own options. */
 export function runbookPorts(run: RunbookRun): RunbookPorts {
-  const { output, runbook, store, progress, stop } = run;
+  const { output, runbook, store, progress, interrupts } = run;
   const count = runbook.stages.length;
   return {
     command: (command, confirm) => runCommand(run, command, confirm),
@@ -37,7 +37,7 @@ export function runbookPorts(run: RunbookRun): RunbookPorts {
     approve: (stage) => approve(run, stage),
     gate: (_, gate) => checkGate(run, gate),
     remember: (finished) => store.write({ ...progress, finished }),
-    interrupted: () => (stop.aborted ? (stop.reason as ExitCode) : undefined),
+    interrupted: () => interrupts.by(),
     now: () => performance.now(),
     onEvent: (event) => {
       if (event.event === 'stage-failed') output.diagnostics(event.diagnostics);
@@ -48,7 +48,7 @@ export function runbookPorts(run: RunbookRun): RunbookPorts {
 }
 
 async function runCommand(
-  { invocation, options, stop }: RunbookRun,
+  { invocation, options, interrupts }: RunbookRun,
   { name, args, options: own }: StageCommand,
   confirm: () => Promise<void>,
 ): Promise<ExitCode> {
@@ -57,7 +57,8 @@ async function runCommand(
   const { configdir, inventory, extraVars, forks, json, knownHosts } = options;
   const { run } = await entry.load();
   const asked = async () => {
-    if (stop.aborted) throw new DeployError([error('interrupted', 'interrupted before it began')], stop.reason);
+    const by = interrupts.by();
+    if (by !== undefined) throw new DeployError([error('interrupted', 'interrupted before it began')], by);
     await confirm();
     return true;
   };
@@ -90,7 +91,8 @@ async function approve(run: RunbookRun, stage: Stage): Promise<'asked' | 'given'
 
 /** Asked from one node, over a connection of its own: a stage may have replaced what an earlier one led through. */
 async function checkGate(run: RunbookRun, gate: StageGate): ReturnType<RunbookPorts['gate']> {
-  const { runbook, options, output, stop } = run;
+  const { runbook, options, output, interrupts } = run;
+  const stop = interrupts.signal;
   output.note(`waiting for gate '${gate.name}' for at most ${gate.within} s`);
   const nodes = await openNodes(runbook.loaded, [gate.host], options);
   try {

@@ -78,6 +78,7 @@ export const exitCode = {
   locked: 5,
   reverted: 6,
   notReverted: 7,
+  hungUp: 129,
   interrupted: 130,
   terminated: 143,
 } as const;

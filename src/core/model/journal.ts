@@ -18,6 +18,8 @@ const head = z.object({
   steps: z.number(),
   /** Selected hosts that did not answer and were left out. */
   skipped: z.array(z.object({ host: z.string(), why: z.string() })).optional(),
+  /** No run, but the breaking of the lock of this one. */
+  broke: z.string().optional(),
 });
 
 const stepped = { id: z.string(), host: z.string(), service: z.string(), kind: z.string(), text: z.string() };
@@ -28,6 +30,8 @@ const problem = z.object({ message: z.string(), host: z.string().optional(), hin
 const entry = z.discriminatedUnion('event', [
   head,
   z.object({ event: z.literal('started'), ...stepped, ...at, reason: z.string() }),
+  /** Something a step said while it went on: of a hook, a gate that did not pass yet, a wait. */
+  z.object({ event: z.literal('progress'), id: z.string(), ...at, line: z.string() }),
   z.object({ event: z.literal('done'), id: z.string(), ...at, ms: z.number(), note: z.string().optional() }),
   z.object({ event: z.literal('failed'), id: z.string(), ...at, problems: z.array(problem) }),
   z.object({ event: z.literal('skipped'), ...stepped, ...at, because: z.string() }),

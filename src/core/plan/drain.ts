@@ -69,6 +69,11 @@ export function undrain(plan: PlanBuilder, change: Change, balancers: Balancers,
   return undrainStep(plan, change, balancers, needs, reason);
 }
 
+/** An interrupted run drained it and did not come to put it back. */
+export function isLeftDrained(change: Change): boolean {
+  return change.node.markers[drainMarker(change).key] !== undefined;
+}
+
 /** A replica that is as wanted but was left drained. */
 export function undrainLeft(
   plan: PlanBuilder,

@@ -226,14 +226,19 @@ function planContainer(
     missing: groupHosts.filter((host) => context.unreachable?.includes(host)).length,
     noReturn: noReturn(context, service, phasesOf(service), first),
     keys: wish ? { wish, running } : undefined,
-    early: unconfirmed.length === 0 ? early : undefined,
+    early,
   };
   if (strategy === 'together') return [...done, ...together(plan, input)];
   // What an interrupted run began is known to serve before another replica is touched.
-  const confirmed = unconfirmed.flatMap((change) => confirm(plan, input, change));
-  done.push(...confirmed);
+  const confirmed = unconfirmed.map((change) => confirm(plan, input, change));
+  done.push(...confirmed.flatMap(({ all }) => all));
   if (rollout.length === 0) return done;
-  const next = { ...input, needs: [...needs, ...confirmed] };
+  const serving = confirmed.map((one) => one.serving);
+  const next = {
+    ...input,
+    needs: [...needs, ...serving],
+    early: early && { ...early, needs: [...early.needs, ...serving] },
+  };
   if (strategy === 'galera') return [...done, ...planGalera(context, service, next)];
   return [...done, ...strategies[strategy](plan, next)];
 }

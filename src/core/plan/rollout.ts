@@ -1,9 +1,9 @@
 import type { EvaluatedGate } from '../desired/gate.ts';
 import type { DesiredOneShot } from '../desired/model.ts';
 import { type HostName, label } from '../model/node.ts';
-import { type Balancers, drain, isDrainable, undrain, undrainLeft } from './drain.ts';
+import { type Balancers, drain, isDrainable, isLeftDrained, undrain, undrainLeft } from './drain.ts';
 import { passGates } from './gates.ts';
-import { record } from './generations.ts';
+import { oldOf, record } from './generations.ts';
 import {
   awaitHealthy,
   type Change,
@@ -78,7 +78,7 @@ function inOrder(changes: readonly Change[]): Change[] {
 function inBatches(plan: PlanBuilder, input: RolloutInput, { batch: size, keep }: RolloutSize): StepId[] {
   const ordered = inOrder(input.changes);
   const keys = sharedKeys(plan, input);
-  const early = ordered.every((change) => isDrainable(change, input.balancers)) ? input.early : undefined;
+  const early = ordered.every((change) => mayBeginEarly(change, input.balancers)) ? input.early : undefined;
   const serving = input.changes.filter(isServing).length;
   const away = { count: Math.min(size, serving) + input.missing, of: input.groupHosts.length, beside: early?.beside };
   let before: readonly StepId[] = early ? early.needs : input.needs;
@@ -93,6 +93,11 @@ function inBatches(plan: PlanBuilder, input: RolloutInput, { batch: size, keep }
     done.push(...ends.flatMap((end) => end.all));
   }
   return done;
+}
+
+/** Whatever becomes of the phase before, it can keep requests away meanwhile and go back. */
+function mayBeginEarly(change: Change, balancers: Balancers): boolean {
+  return isServing(change) ? isDrainable(change, balancers) : oldOf(change) !== undefined;
 }
 
 /** A cluster that is only just being formed cannot pass yet: its gates are asked at the end. */
@@ -115,7 +120,7 @@ function replaceOne(
   const needs = [...ready, ...stopped, ...(waits.beforeStart ?? [])];
   const started = startNew(plan, change, needs, waits.marker);
   const healthy = started.slice(-1);
-  const known = whole || isServing(change) ? balancers : [];
+  const known = whole || isServing(change) || isLeftDrained(change) ? balancers : [];
   const { early } = waits;
   const announced = undrain(plan, change, known, [...healthy, ...(early?.stopped ?? [])]);
   const [serving = ''] = [...announced, ...healthy];
@@ -124,21 +129,27 @@ function replaceOne(
   record(plan, change, settled, served);
   // One that runs ahead may have to go back from every stage.
   const triggers = early ? [...drained, ...stopped, ...started, ...announced] : [...stopped, ...started];
-  wayBackAlone(plan, { balancers, noReturn, follows: early?.follows }, change, triggers);
+  const begunBefore = early !== undefined && !isServing(change);
+  wayBackAlone(plan, { balancers, noReturn, follows: early?.follows, begunBefore }, change, triggers);
   return { serving, all: [serving, ...removed] };
 }
 
 const served = 'it serves';
 
 /** Goes on where a run was interrupted after it had started a new container: does that one serve? */
-export function confirm(plan: PlanBuilder, input: RolloutInput, change: Change): StepId[] {
-  const written = writeFiles(plan, change, input.needs, 'changed on the node');
-  const healthy = awaitHealthy(plan, change, [...input.needs, ...written]);
-  const [serving = healthy] = undrainLeft(plan, change, input.balancers, [healthy]);
-  const removed = removeOld(plan, change, [serving]);
-  record(plan, change, [serving], served);
-  wayBackAlone(plan, input, change, [healthy]);
-  return [serving, ...removed];
+export function confirm(plan: PlanBuilder, input: RolloutInput, change: Change): { serving: StepId; all: StepId[] } {
+  const { early, balancers, noReturn } = input;
+  const needs = early?.needs ?? input.needs;
+  const written = writeFiles(plan, change, needs, 'changed on the node');
+  const healthy = awaitHealthy(plan, change, [...needs, ...written]);
+  const announced = undrainLeft(plan, change, balancers, [healthy, ...(early?.stopped ?? [])]);
+  const [serving = healthy] = announced;
+  const settled = [serving, ...(early?.done ?? [])];
+  const removed = removeOld(plan, change, settled);
+  record(plan, change, settled, served);
+  const follows = early?.follows;
+  wayBackAlone(plan, { balancers, noReturn, follows, begunBefore: true }, change, [healthy, ...announced]);
+  return { serving, all: [serving, ...removed] };
 }
 
 /**

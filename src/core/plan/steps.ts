@@ -193,6 +193,8 @@ export interface WayBack {
   readonly triggers: readonly StepId[];
   /** Another rollout that it may have run ahead of: when that one goes back, this one does too. */
   readonly follows?: string | undefined;
+  /** An interrupted run has begun it: it goes back with what it follows also when no step of it was begun now. */
+  readonly begunBefore?: boolean | undefined;
   readonly steps: readonly Step[];
   /** Why there is none: then there are no steps. */
   readonly impossible?: string | undefined;

@@ -18,18 +18,20 @@ export interface WayBackInput {
   readonly noReturn?: string | undefined;
   /** The rollout this one must go back with. */
   readonly follows?: string | undefined;
+  /** An interrupted run has begun the change. */
+  readonly begunBefore?: boolean | undefined;
 }
 
 /** A replica stands or falls alone: the old one comes back where the new one fails. */
 export function wayBackAlone(
   plan: PlanBuilder,
-  { balancers, noReturn, follows }: WayBackInput,
+  { balancers, noReturn, follows, begunBefore }: WayBackInput,
   change: Change,
   triggers: readonly StepId[],
 ): void {
   const old = oldOf(change);
   if (old === undefined) return;
-  const way = { ...start(change, [change.container.host], triggers), follows };
+  const way = { ...start(change, [change.container.host], triggers), follows, begunBefore };
   if (noReturn !== undefined && changesImage(change, old)) {
     plan.waysBack.push({ ...way, steps: [], impossible: noReturn });
     return;

@@ -4,16 +4,19 @@ import type { LockHolder, LockTaken } from '../../core/model/lock.ts';
 import type { SshConnection, SshSession } from '../ssh/connection.ts';
 import { nodeError } from '../ssh/failures.ts';
 import { quote } from '../ssh/quote.ts';
+import { appendScript, type Loggable, lineFor } from './run-log.ts';
 
 /** On a filesystem in memory: a node that restarts has no lock. */
 export const lockDirectory = '/run/deploy';
 
 /**
- * `$1` directory, `$2` seconds without a heartbeat after which the lock is given up; first line of stdin: the holder.
+ * `$1` directory, `$2` seconds without a heartbeat after which the lock is given up, `$3` run, `$4` the node's log of
+ * runs; on stdin the holder, then heartbeats, lines to log and `release`, each read without a byte of the next one.
  * The kernel's lock on descriptor 9 ends with the last process that has it, so it needs no cleaning up. Commands of a
  * run hold `busy` shared while they work (see `fenced`): what a dead run left working is waited for, not worked beside.
  */
 const lockScript = `umask 077
+${appendScript}
 mkdir -p "$1" && cd "$1" && exec 9<>lock 8<>busy || exit 74
 command -v flock >/dev/null && command -v timeout >/dev/null || { echo missing; exit 74; }
 IFS= read -r holder || exit 74
@@ -24,9 +27,12 @@ left=$(cat holder 2>/dev/null)
 printf '%s\\n' "$holder" >holder.new && mv -f holder.new holder && printf '%s' "\${3}" >run && echo "$$" >pid || exit 74
 flock -u 8
 echo "taken $left"
-while line=$(timeout --foreground "$2" head -n 1) && [ -n "$line" ]; do
-  [ "$line" = release ] && rm -f holder && break
-  echo "$line" || break
+while line=$(timeout --foreground "$2" sh -c 'IFS= read -r line && printf "%s\\n" "$line"') && [ -n "$line" ]; do
+  case $line in
+    release) rm -f holder && break ;;
+    "log "*) if append "$4" "\${line#log }"; then echo logged; else echo unlogged; fi || break ;;
+    *) echo "$line" || break ;;
+  esac
 done
 rm -f run pid
 `;
@@ -40,12 +46,19 @@ export interface LockOptions {
   readonly leaseSeconds?: number | undefined;
   /** `sudo -n --` for users other than root. */
   readonly prefix?: readonly string[] | undefined;
+  /** The node's own log of runs, absolute. */
+  readonly log?: string | undefined;
 }
+
+/** An answer that takes longer is not waited for: the log is a record, and no reason to hold a run up. */
+const logTimeoutMs = 10_000;
 
 /** A lock that is held. */
 export interface Lease {
   /** Throws DeployError when the node may have given the lock to somebody else meanwhile. */
   assertHeld(): void;
+  /** Appends to the node's log of runs; false when it cannot be written, or the lock is lost. */
+  log(entry: Loggable): Promise<boolean>;
   release(): Promise<void>;
 }
 
@@ -67,8 +80,8 @@ export async function takeLock(
   holder: LockHolder,
   options: LockOptions = {},
 ): Promise<LockAnswer> {
-  const { directory = lockDirectory, leaseSeconds = 30, prefix = [] } = options;
-  const argv = [...prefix, 'sh', '-c', lockScript, 'sh', directory, String(leaseSeconds), holder.run];
+  const { directory = lockDirectory, leaseSeconds = 30, prefix = [], log = '' } = options;
+  const argv = [...prefix, 'sh', '-c', lockScript, 'sh', directory, String(leaseSeconds), holder.run, log];
   const session = await connection.open(quote(argv));
   const lines = lineReader(session);
   session.stream.write(`${JSON.stringify(holder)}\n`);
@@ -152,22 +165,24 @@ function hold(connection: SshConnection, session: SshSession, lines: Lines, leas
   let confirmed = sent;
   let gone = false;
   let releasing = false;
+  const logging = logQueue(session);
   const beat = (): void => {
     if (gone) return;
     sent = performance.now();
     session.stream.write('beat\n');
   };
-  const timer = setInterval(beat, (leaseSeconds * 1000) / beatsPerLease);
-  timer.unref();
+  const timer = setInterval(beat, (leaseSeconds * 1000) / beatsPerLease).unref();
   const read = async (): Promise<void> => {
-    for (;;) {
-      const asked = sent;
-      if ((await lines.next()) === undefined) break;
+    let asked = sent;
+    for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
+      if (logging.answer(line)) continue;
       // The answer may be to an earlier beat than the last one: only what was certain when it was asked counts.
       confirmed = asked;
+      asked = sent;
     }
     gone = true;
     clearInterval(timer);
+    logging.end();
   };
   const reading = read();
   return {
@@ -175,12 +190,35 @@ function hold(connection: SshConnection, session: SshSession, lines: Lines, leas
       if (!gone && !releasing && performance.now() - confirmed < (leaseSeconds * 1000) / 2) return;
       throw lockLost(connection.host);
     },
+    log: async (entry) => !gone && !releasing && logging.add(entry),
     async release() {
       releasing = true;
       clearInterval(timer);
       session.stream.end('release\n');
       await Promise.race([reading, new Promise<void>((resolve) => setTimeout(resolve, 2_000).unref())]);
       session.close();
+    },
+  };
+}
+
+/** Lines on their way into the node's log of runs; the session answers them in their order. */
+function logQueue(session: SshSession) {
+  const waiting: ((written: boolean) => void)[] = [];
+  return {
+    add(entry: Loggable): Promise<boolean> {
+      session.stream.write(`log ${lineFor(entry)}\n`);
+      const answered = new Promise<boolean>((resolve) => waiting.push(resolve));
+      const late = new Promise<boolean>((resolve) => setTimeout(() => resolve(false), logTimeoutMs).unref());
+      return Promise.race([answered, late]);
+    },
+    /** Whether this line is one of its answers. */
+    answer(line: string): boolean {
+      if (line !== 'logged' && line !== 'unlogged') return false;
+      waiting.shift()?.(line === 'logged');
+      return true;
+    },
+    end(): void {
+      for (const answer of waiting.splice(0)) answer(false);
     },
   };
 }
@@ -227,18 +265,32 @@ export async function lockState(connection: SshConnection, options: LockOptions 
   return { holder: parseHolder(rest.join(' ')), seconds: Number(age), orphan: false };
 }
 
-const breakScript = `cd "$1" 2>/dev/null || exit 3
+/** `$1` directory, `$2` run, `$3` the node's log of runs, `$4` what to write there. */
+const breakScript = `umask 077
+${appendScript}
+cd "$1" 2>/dev/null || exit 3
 [ "$(cat run 2>/dev/null)" = "$2" ] || exit 3
 kill -s KILL -- "-$(cut -d ' ' -f 5 "/proc/$(cat pid)/stat")" 2>/dev/null
 exec 9<>lock; flock -w 3 9 || exit 4
 rm -f holder run pid
+append "$3" "$4" || exit 5
 `;
 
-/** Ends the session that holds the lock for this run; false when another run, or none, holds it. */
-export async function breakLock(connection: SshConnection, run: string, options: LockOptions = {}): Promise<boolean> {
-  const { directory = lockDirectory, prefix = [] } = options;
-  const result = await connection.exec(quote([...prefix, 'sh', '-c', breakScript, 'sh', directory, run]));
-  if (result.code === 0) return true;
-  if (result.code === 3) return false;
+/** `unlogged`: broken, but the node's log of runs cannot be written. */
+export type Broken = 'broken' | 'unlogged' | 'not held';
+
+/** Ends the session that holds the lock for this run, and writes so into the node's log of runs. */
+export async function breakLock(
+  connection: SshConnection,
+  run: string,
+  entry: Loggable,
+  options: LockOptions = {},
+): Promise<Broken> {
+  const { directory = lockDirectory, prefix = [], log = '' } = options;
+  const argv = [...prefix, 'sh', '-c', breakScript, 'sh', directory, run, log, lineFor(entry)];
+  const result = await connection.exec(quote(argv));
+  if (result.code === 0) return 'broken';
+  if (result.code === 3) return 'not held';
+  if (result.code === 5) return 'unlogged';
   throw nodeError(connection.host, 'lock-failed', `the lock of run ${run} cannot be broken`);
 }

@@ -1,5 +1,6 @@
 import type { LockHolder, LockTaken } from '../../core/model/lock.ts';
 import type { ObservedNode } from '../../core/model/node.ts';
+import type { RunLogEntry, RunLogLine } from '../../core/model/run-log.ts';
 import type { NodePort } from '../../run/ports.ts';
 import { Engine } from '../docker/client.ts';
 import { connectSsh } from '../ssh/connect.ts';
@@ -13,6 +14,7 @@ import { dropMarkers, type RunOnNode, sendFiles, sendMarker } from './files.ts';
 import * as generations from './generations.ts';
 import { pullImage, type RegistryAuth } from './images.ts';
 import {
+  type Broken,
   breakLock,
   fenced,
   fencedOff,
@@ -25,6 +27,7 @@ import {
 } from './lock.ts';
 import { type Look, lookScript, parseLook } from './look.ts';
 import { readTexts } from './read.ts';
+import { readRunLog, runLogName } from './run-log.ts';
 import { openSocket } from './sockets.ts';
 
 export interface NodeOptions extends SshOptions {
@@ -53,8 +56,11 @@ export interface OpenNode extends NodePort {
   /** Takes the node's lock, or says who has it. From then on commands that change the node run only under it. */
   lock(holder: LockHolder): Promise<LockAnswer>;
   lockState(): Promise<LockTaken | undefined>;
-  /** Ends the session that holds the lock for this run; false when another one, or none, holds it. */
-  breakLock(run: string): Promise<boolean>;
+  /** Ends the session that holds the lock for this run, and writes `entry` into the node's log of runs. */
+  breakLock(run: string, entry: RunLogEntry): Promise<Broken>;
+  /** Appends to the node's log of runs, under the lock; false when it cannot be written, or the lock is lost. */
+  logRun(entry: RunLogEntry): Promise<boolean>;
+  readRunLog(): Promise<readonly RunLogLine[]>;
 }
 
 interface Parts {
@@ -179,7 +185,9 @@ function nodePort(parts: Parts, options: NodeOptions): OpenNode {
       return answer;
     },
     lockState: () => lockState(connection, parts.lock),
-    breakLock: (run) => breakLock(connection, run, parts.lock),
+    breakLock: (run, entry) => breakLock(connection, run, entry, parts.lock),
+    logRun: async (entry) => (await lease?.log(entry)) ?? false,
+    readRunLog: () => readRunLog(host, root, run),
     close: async () => {
       await lease?.release();
       engine.close();
@@ -199,5 +207,8 @@ export async function openNode(target: SshTarget, options: NodeOptions): Promise
   const prefix = options.become === true ? ['sudo', '-n', '--'] : [];
   const timeoutMs = options.commandTimeoutMs ?? 120_000;
   const run: RunOnNode = (argv, stdin) => connection.exec(quote([...prefix, ...argv]), { stdin, timeoutMs });
-  return nodePort({ connection, engine, root, run, lock: { ...options.lock, prefix } }, options);
+  return nodePort(
+    { connection, engine, root, run, lock: { log: `${root}/${runLogName}`, ...options.lock, prefix } },
+    options,
+  );
 }

@@ -1,7 +1,19 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DeployError, error, exitCode } from '../../core/model/diagnostic.ts';
 import { type Journal, type JournalEntry, parseJournal } from '../../core/model/journal.ts';
 import { fileProblem, isErrno } from './file-problem.ts';
@@ -14,7 +26,10 @@ export function stateDirectory(environment: Readonly<Record<string, string | und
 
 export interface JournalWriter {
   readonly file: string;
-  /** On the disk when this returns. Throws DeployError when it cannot be: nothing unjournaled may happen. */
+  /**
+   * On the disk when this returns, except for what a step says. Throws DeployError when it cannot be: nothing
+   * unjournaled may happen. The journal is then what it was before.
+   */
   write(entry: JournalEntry): void;
   close(): void;
 }
@@ -24,7 +39,7 @@ export function openJournal(directory: string, run: string, redact: (text: strin
   const runs = join(directory, 'runs');
   const file = join(runs, `${run}.ndjson`);
   const descriptor = attempt(file, () => {
-    mkdirSync(runs, { recursive: true, mode: 0o700 });
+    makeDirectory(runs);
     return openSync(file, 'ax', 0o600);
   });
   return {
@@ -32,12 +47,37 @@ export function openJournal(directory: string, run: string, redact: (text: strin
     write(entry) {
       attempt(file, () => {
         const line = Buffer.from(`${redact(JSON.stringify(entry))}\n`);
-        if (writeSync(descriptor, line) < line.length) throw Object.assign(new Error('disk full'), { code: 'ENOSPC' });
-        fsyncSync(descriptor);
+        const { size } = fstatSync(descriptor);
+        try {
+          writeAll(descriptor, line);
+          if (entry.event !== 'progress') fsyncSync(descriptor);
+        } catch (cause) {
+          // Half a line would make all that follows unreadable, should there be room again.
+          ftruncateSync(descriptor, size);
+          if (size === 0) rmSync(file, { force: true });
+          throw cause;
+        }
       });
     },
     close: () => closeSync(descriptor),
   };
+}
+
+/** Of a directory that cannot be made on a read-only disk Node says that it does not exist. */
+function makeDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    if (!isErrno(cause, 'ENOENT')) throw cause;
+    let there = directory;
+    while (!existsSync(there)) there = dirname(there);
+    accessSync(there, constants.W_OK);
+    throw cause;
+  }
+}
+
+function writeAll(descriptor: number, line: Buffer): void {
+  if (writeSync(descriptor, line) < line.length) throw Object.assign(new Error('disk full'), { code: 'ENOSPC' });
 }
 
 function attempt<T>(file: string, work: () => T): T {
