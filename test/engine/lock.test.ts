@@ -76,6 +76,7 @@ async function otherProcess(leaseSeconds: number): Promise<ChildProcess> {
     const connection = await connectSsh(target, { knownHosts: ['${sshd.knownHosts}'] });
     const answer = await takeLock(connection, ${JSON.stringify(holder('other'))}, { directory: '${directory}', leaseSeconds: ${leaseSeconds} });
     console.log(answer.taken ? 'taken' : 'refused');
+    connection.onClose(() => console.log('cut off'));
     process.on('SIGUSR1', () => { try { answer.lease.assertHeld(); console.log('still held'); } catch { console.log('lost'); } });
     setInterval(() => {}, 1000);
   `;
@@ -138,6 +139,8 @@ describe('the lock of a node', () => {
     const said = () => ('said' in child && Array.isArray(child.said) ? child.said.join('') : '');
     await until('the woken holder', async () => /lost|still held/.test(said()), said);
     expect(said()).toContain('lost');
+    // Nothing it was about to ask of the engine when it stopped can arrive any more.
+    await until('the end of its connection', async () => said().includes('cut off'), said);
   });
 
   it('is kept as long as the holder answers, longer than one lease', async () => {
@@ -191,6 +194,11 @@ describe('the lock of a node', () => {
       'the loss',
       async () => !held(lease),
       () => 'still held',
+    );
+    await until(
+      'the end of the connection',
+      async () => first.lost !== undefined,
+      () => 'still open',
     );
     await taken(second, 'two');
   });
