@@ -101,7 +101,7 @@ async function carryOutSteps(
   { settings, interrupts }: { readonly settings: HookSettings; readonly interrupts: Interrupts },
 ): Promise<RunResult> {
   const { runPlan } = await import('../run/run.ts');
-  const failpoint = failpointOf(process.env);
+  const failpoint = failpointOf(process.env, (text) => output.note(text));
   const progress = createProgress(output, () => performance.now());
   const journal = survey.holder && beginJournal(plan, survey, survey.holder, options);
   const onEvent = (event: RunEvent) => {

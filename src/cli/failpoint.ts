@@ -10,7 +10,10 @@ const form = /^([a-z-]+):(before|after):(\d+)=(kill|throw|hang)$/;
  * warning after the second `stop` (`*` stands for any kind), `hang` stands still until SIGCONT. Refused unless
  * `DEPLOY_TEST=1`, so that no operator's run fails because of what a test left in the environment.
  */
-export function failpointOf(environment: Readonly<Record<string, string | undefined>>): Failpoint | undefined {
+export function failpointOf(
+  environment: Readonly<Record<string, string | undefined>>,
+  say: (text: string) => void = () => undefined,
+): Failpoint | undefined {
   const text = environment.DEPLOY_FAILPOINT;
   if (text === undefined || text === '') return undefined;
   if (environment.DEPLOY_TEST !== '1')
@@ -26,7 +29,7 @@ export function failpointOf(environment: Readonly<Record<string, string | undefi
     if (left !== 0) return;
     if (how === 'kill') process.kill(process.pid, 'SIGKILL');
     if (how === 'throw') throw new Error(`failpoint ${text}`);
-    process.stderr.write(`failpoint ${text}: standing still\n`);
+    say(`failpoint ${text}: standing still`);
     await new Promise<void>((resolve) => {
       const standing = setInterval(() => undefined, 60_000);
       process.once('SIGCONT', () => {

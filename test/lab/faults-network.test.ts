@@ -9,9 +9,9 @@ import type { Lab } from './raise.ts';
 import { printingReport } from './report.ts';
 import { NODES, type NodeName } from './settings.ts';
 
-/** How a connection ends, and within how many seconds the run knows. */
+/** How a connection ends, and within how many seconds the run is over; what runs on other nodes is finished first. */
 const cuts = {
-  reset: { cut: resetConnections, seconds: 5, words: 'is reset' },
+  reset: { cut: resetConnections, seconds: 15, words: 'is reset' },
   silence: { cut: dropSsh, seconds: 30, words: 'goes silent' },
 } as const;
 

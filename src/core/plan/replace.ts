@@ -231,6 +231,11 @@ function drainMarker(change: Change): Marker {
   return { key: `drained.${change.container.name}`, value: 'yes' };
 }
 
+/** Load balancers know it, and an interrupted run took it out of them. */
+export function leftDrained(change: Change): boolean {
+  return change.node.markers[drainMarker(change).key] !== undefined;
+}
+
 function undrainStep(
   plan: PlanBuilder,
   change: Change,
@@ -281,6 +286,6 @@ export function undrainLeft(
   balancers: Balancers,
   needs: readonly StepId[],
 ): StepId[] {
-  if (change.node.markers[drainMarker(change).key] === undefined) return [];
+  if (!leftDrained(change)) return [];
   return undrainStep(plan, change, balancers, needs, 'left drained by an interrupted run');
 }

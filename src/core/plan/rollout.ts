@@ -9,6 +9,7 @@ import {
   type Change,
   drain,
   isServing,
+  leftDrained,
   prepare,
   removeOld,
   rolloutOf,
@@ -109,7 +110,7 @@ function replaceOne(
   const needs = [...ready, ...stopped, ...(waits.beforeStart ?? [])];
   const started = startNew(plan, change, needs, waits.marker);
   const healthy = started.slice(-1);
-  const known = whole || isServing(change) ? balancers : [];
+  const known = whole || isServing(change) || leftDrained(change) ? balancers : [];
   const [serving = ''] = [...undrain(plan, change, known, healthy), ...healthy];
   const removed = removeOld(plan, change, [serving]);
   record(plan, change, [serving], served);

@@ -65,6 +65,10 @@ const killings: readonly [string, Killing][] = [
     { site: tuned, verb: 'reconfigure', choice: { tags: ['heat'] }, start, between: 'changes' },
   ],
   [
+    'a reconfigure of one container of a service, inside its steps',
+    { site: tuned, verb: 'reconfigure', choice: { tags: ['heat_api'] }, start, between: 'changes' },
+  ],
+  [
     'the removal of a service that was disabled, inside its steps',
     {
       site: new SimulatedSite({ globals: 'enable_magnum: false\n' }),
