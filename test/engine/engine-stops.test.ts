@@ -77,4 +77,6 @@ it('never takes what an engine does to its containers while it is stopped for th
     diagnostics: [{ code: 'no-engine', host: 'node1' }],
   });
   await expect(waiting).rejects.toMatchObject({ exit: exitCode.nodeNotUsable });
+  // What is refused because the container is not running any more is the engine's doing, too.
+  await expect(node.exec('quick', ['true'])).rejects.toMatchObject({ exit: exitCode.nodeNotUsable });
 });

@@ -70,7 +70,7 @@ const every: readonly Case[] = rows.flatMap(({ moments, ...row }) =>
 const sample: readonly Case[] = [
   { change: 'reconfigure of one node', kind: 'identity', moment: 'after', cut: 'reset' },
   { change: 'reconfigure of one node', kind: 'start', moment: 'during', cut: 'reset' },
-  { change: 'reconfigure', kind: 'stop', moment: 'during', cut: 'silence' },
+  { change: 'reconfigure of one node', kind: 'stop', moment: 'during', cut: 'silence' },
 ];
 
 const wanted = process.env.FAULTS ?? '';
@@ -82,7 +82,7 @@ const cases = wanted === '' ? sample : every.filter((one) => wanted === 'all' ||
 const expected =
   'the run ends in time and names the host, no version is blamed, the same command again ends as an undisturbed run';
 
-describe('SSH connections that are cut', () => {
+describe.runIf(cases.length > 0)('SSH connections that are cut', () => {
   let lab: Lab;
   const turns = new Map<Row['change'], Turns>();
 

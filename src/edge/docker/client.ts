@@ -220,7 +220,7 @@ export class Engine {
     if (problem instanceof DeployError) return problem;
     if (this.#connection.lost) return this.#connection.lost;
     if (isEngineFailure(problem)) {
-      const ending = problem.statusCode < 500 ? undefined : await this.mustServe().catch((reason: unknown) => reason);
+      const ending = await this.mustServe().catch((reason: unknown) => reason);
       if (ending !== undefined) return ending;
       return new DeployError(
         [error('engine', `cannot ${what}: ${engineWords(problem)}`, { host: this.host })],

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Journal, type JournalEntry, parseJournal } from '../../../src/core/model/journal.ts';
 import { LabError, lastLines, waitFor } from '../command.ts';
@@ -22,6 +22,10 @@ export interface BeginOptions {
   readonly env?: Readonly<Record<string, string>> | undefined;
 }
 
+const states = join(cloneRoot(), '.lab', 'fault-states');
+// Those of an earlier file of tests have been read.
+rmSync(states, { recursive: true, force: true });
+
 /** A `deploy` that goes on beside the test, with a state directory (and so a journal) of its own. */
 export class Running {
   readonly command: string;
@@ -31,7 +35,6 @@ export class Running {
   #output = '';
 
   constructor(lab: Lab, args: readonly string[], options: BeginOptions = {}) {
-    const states = join(cloneRoot(), '.lab', 'fault-states');
     mkdirSync(states, { recursive: true });
     this.#state = mkdtempSync(join(states, 'run-'));
     this.command = `deploy ${args.join(' ')}`;
