@@ -60,6 +60,8 @@ describe('operators and the machine they work from', () => {
         if (one.journal !== undefined) journals.push(one.journal);
         if (one.ended.code === 5) {
           refused.push(one.ended.seconds);
+          if (one.ended.seconds > 1.5)
+            console.log(`refused late, ${offset} ms after the first one: ${one.ended.output}`);
           toldByWhom(
             one,
             runs.find((other) => other !== one),

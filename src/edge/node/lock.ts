@@ -40,12 +40,12 @@ left=$(cat holder 2>/dev/null)
 printf '%s\\n' "$holder" >holder.new && mv -f holder.new holder && printf '%s' "\${3}" >run && echo "$$" >pid || exit 74
 flock -u 8
 echo "taken $left"
-while line=$(timeout --foreground "$2" head -n 1) && [ -n "$line" ]; do
+while line=$(timeout --foreground "$2" head -n 1); ended=$?; [ -n "$line" ]; do
   [ "$line" = release ] && rm -f holder && break
   echo "$line" || break
 done
 rm -f run pid
-[ "$line" = release ] || sever "$$"
+[ "$ended" = 0 ] || sever "$$"
 `;
 
 /** Heartbeats per lease; some may be late without harm. */
