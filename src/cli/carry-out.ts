@@ -122,7 +122,7 @@ async function carryOutSteps(
   { settings, interrupts, record }: Run,
 ): Promise<RunResult> {
   const { runPlan } = await import('../run/run.ts');
-  const failpoint = failpointOf(process.env);
+  const failpoint = failpointOf(process.env, (text) => output.note(text));
   const progress = createProgress(output, () => performance.now());
   await record.onNodes();
   const result = await runPlan(

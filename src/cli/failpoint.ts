@@ -7,10 +7,13 @@ const form = /^([a-z-]+):(before|after):(\d+)=(kill|throw|hang)$/;
 
 /**
  * A place where a run is made to fail, for tests: `DEPLOY_FAILPOINT=stop:after:2=kill` ends this process without
- * warning after the second `stop` (`*` stands for any kind). Refused unless `DEPLOY_TEST=1`, so that no operator's run
- * fails because of what a test left in the environment.
+ * warning after the second `stop` (`*` stands for any kind), `hang` stands still until SIGCONT. Refused unless
+ * `DEPLOY_TEST=1`, so that no operator's run fails because of what a test left in the environment.
  */
-export function failpointOf(environment: Readonly<Record<string, string | undefined>>): Failpoint | undefined {
+export function failpointOf(
+  environment: Readonly<Record<string, string | undefined>>,
+  say: (text: string) => void = () => undefined,
+): Failpoint | undefined {
   const text = environment.DEPLOY_FAILPOINT;
   if (text === undefined || text === '') return undefined;
   if (environment.DEPLOY_TEST !== '1')
@@ -26,7 +29,14 @@ export function failpointOf(environment: Readonly<Record<string, string | undefi
     if (left !== 0) return;
     if (how === 'kill') process.kill(process.pid, 'SIGKILL');
     if (how === 'throw') throw new Error(`failpoint ${text}`);
-    await new Promise(() => setInterval(() => undefined, 60_000));
+    say(`failpoint ${text}: standing still`);
+    await new Promise<void>((resolve) => {
+      const standing = setInterval(() => undefined, 60_000);
+      process.once('SIGCONT', () => {
+        clearInterval(standing);
+        resolve();
+      });
+    });
   };
 }
 

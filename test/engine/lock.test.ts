@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { DeployError } from '../../src/core/model/diagnostic.ts';
+import { exitCode } from '../../src/core/model/diagnostic.ts';
 import { describeHolder, type LockHolder } from '../../src/core/model/lock.ts';
 import { breakLock, fenced, fencedOff, type Lease, lockState, takeLock } from '../../src/edge/node/lock.ts';
 import { connectSsh } from '../../src/edge/ssh/connect.ts';
@@ -80,6 +80,7 @@ async function otherProcess(leaseSeconds: number): Promise<ChildProcess> {
     const connection = await connectSsh(target, { knownHosts: ['${sshd.knownHosts}'] });
     const answer = await takeLock(connection, ${JSON.stringify(holder('other'))}, { directory: '${directory}', leaseSeconds: ${leaseSeconds} });
     console.log(answer.taken ? 'taken' : 'refused');
+    connection.onClose(() => console.log('cut off'));
     process.on('SIGUSR1', () => { try { answer.lease.assertHeld(); console.log('still held'); } catch { console.log('lost'); } });
     setInterval(() => {}, 1000);
   `;
@@ -117,7 +118,8 @@ describe('the lock of a node', () => {
     const lease = await taken(first, 'one');
     lease.assertHeld();
     await lease.release();
-    expect(() => lease.assertHeld()).toThrow(DeployError);
+    // The class of a lost node: the version that is being brought is not to blame, and is not put back.
+    expect(() => lease.assertHeld()).toThrow(expect.objectContaining({ exit: exitCode.nodeNotUsable }));
     expect(await lockState(second, { directory })).toBeUndefined();
     expect(await takeLock(second, holder('two'), { directory })).toMatchObject({ taken: true, abandoned: undefined });
   });
@@ -142,6 +144,8 @@ describe('the lock of a node', () => {
     const said = () => ('said' in child && Array.isArray(child.said) ? child.said.join('') : '');
     await until('the woken holder', async () => /lost|still held/.test(said()), said);
     expect(said()).toContain('lost');
+    // Nothing it was about to ask of the engine when it stopped can arrive any more.
+    await until('the end of its connection', async () => said().includes('cut off'), said);
   });
 
   it('is kept as long as the holder answers, longer than one lease', async () => {
@@ -195,6 +199,11 @@ describe('the lock of a node', () => {
       'the loss',
       async () => !held(lease),
       () => 'still held',
+    );
+    await until(
+      'the end of the connection',
+      async () => first.lost !== undefined,
+      () => 'still open',
     );
     await taken(second, 'two');
   });

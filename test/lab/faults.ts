@@ -1,7 +1,7 @@
-import { LabError, waitFor } from './command.ts';
+import { LabError, must, waitFor } from './command.ts';
 import { outerDocker, tryOuterDocker } from './engine.ts';
 import { mustBeReady, nodeExec, setLink } from './nodes.ts';
-import type { NodeName } from './settings.ts';
+import { type NodeName, nodeByName } from './settings.ts';
 
 /** The two programs that a node's first process keeps running. */
 export type NodeProgram = 'sshd' | 'dockerd';
@@ -111,4 +111,47 @@ export async function waitForEngine(node: NodeName, timeoutMs = 30_000): Promise
 async function mustRun(node: NodeName, command: string): Promise<void> {
   const result = await nodeExec(node, command);
   if (result.code !== 0) throw new LabError(`"${command}" failed on ${node}: ${result.stderr.trim()}`);
+}
+
+/**
+ * Ends every SSH connection between this machine and a node with a reset, at both ends, as a firewall or a switched
+ * over load balancer does. Only the kernel is asked: no process notices before its next read or write.
+ */
+export async function resetConnections(node: NodeName): Promise<void> {
+  await must('ss', ['--kill', '--tcp', '--numeric', 'dst', `${nodeByName(node).address}:22`]);
+}
+
+/** Loses every packet of SSH from and to a node, silently. Undone by `acceptSsh`, and by a restart of the node. */
+export async function dropSsh(node: NodeName): Promise<void> {
+  await mustRun(node, `${sshRules('-I').join(' && ')}`);
+}
+
+export async function acceptSsh(node: NodeName): Promise<void> {
+  await nodeExec(node, sshRules('-D').join('; '));
+}
+
+function sshRules(action: '-I' | '-D'): readonly string[] {
+  return [
+    `iptables -w ${action} INPUT -p tcp --dport 22 -j DROP`,
+    `iptables -w ${action} OUTPUT -p tcp --sport 22 -j DROP`,
+  ];
+}
+
+/** Ends the processes that serve SSH connections of a node; the sshd that listens lives on. */
+export async function endSshSessions(node: NodeName): Promise<void> {
+  await mustRun(node, 'pkill -KILL -x sshd --parent "$(pgrep -o -x sshd)"');
+}
+
+/** Stops a program of the node in an orderly way; the node starts it anew by itself. Returns at once. */
+export async function restartProgram(node: NodeName, program: NodeProgram): Promise<void> {
+  await mustRun(node, program === 'sshd' ? 'pkill -TERM -o -x sshd' : 'pkill -TERM -x dockerd');
+}
+
+/** Stops the engine in its tracks: it takes connections (the kernel does) and answers nothing. */
+export async function freezeEngine(node: NodeName): Promise<void> {
+  await mustRun(node, 'pkill -STOP -x dockerd');
+}
+
+export async function thawEngine(node: NodeName): Promise<void> {
+  await mustRun(node, 'pkill -CONT -x dockerd');
 }

@@ -77,7 +77,11 @@ export class Engine {
     this.#connection = connection;
     this.#timeoutMs = options.timeoutMs ?? 60_000;
     this.#maxSockets = options.maxSockets ?? 8;
-    this.#agent = channelAgent((done) => {
+    this.#agent = this.#newAgent();
+  }
+
+  #newAgent(): http.Agent {
+    return channelAgent((done) => {
       this.#connect().then(
         (channel) => done(null, asSocket(channel)),
         (problem: Error) => done(problem, undefined as never),
@@ -194,10 +198,30 @@ export class Engine {
     }
   }
 
+  /**
+   * Throws (exit 4) unless the engine takes a new connection. One that is being stopped takes none, but goes on to
+   * answer on the old ones while it stops all containers: what they come to then is no fault of theirs.
+   */
+  async mustServe(): Promise<void> {
+    const agent = this.#newAgent();
+    const abort = new AbortController();
+    const answer = getJson({ agent, path: '/version', signal: abort.signal });
+    try {
+      await this.#connection.guard('a new connection to the engine', this.#timeoutMs, answer, () => abort.abort());
+    } catch (problem) {
+      if (isEngineFailure(problem)) return;
+      throw await this.#explain('connect to it anew', problem);
+    } finally {
+      agent.destroy();
+    }
+  }
+
   async #explain(what: string, problem: unknown): Promise<unknown> {
     if (problem instanceof DeployError) return problem;
     if (this.#connection.lost) return this.#connection.lost;
     if (isEngineFailure(problem)) {
+      const ending = await this.mustServe().catch((reason: unknown) => reason);
+      if (ending !== undefined) return ending;
       return new DeployError(
         [error('engine', `cannot ${what}: ${engineWords(problem)}`, { host: this.host })],
         exitCode.failed,

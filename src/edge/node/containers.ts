@@ -70,20 +70,22 @@ export async function engineVersion(engine: Engine): Promise<string> {
   return (version as Docker.DockerVersion).Version;
 }
 
+/** Throws (exit 4) when it does not run because the engine is being stopped. */
 export async function inspectContainer(engine: Engine, name: ContainerName): Promise<ContainerInspection | undefined> {
-  return engine.call(`look at the container ${name}`, async (docker) => {
-    const found = await unless([404], docker.getContainer(name).inspect());
-    return (
-      found && {
-        id: found.Id,
-        running: found.State.Running,
-        exitCode: found.State.ExitCode,
-        restartCount: found.RestartCount,
-        startedAt: found.State.StartedAt,
-        check: shellCheck(found.Config.Healthcheck?.Test),
-      }
-    );
-  });
+  const found = await engine.call(`look at the container ${name}`, (docker) =>
+    unless([404], docker.getContainer(name).inspect()),
+  );
+  if (found?.State.Running === false) await engine.mustServe();
+  return (
+    found && {
+      id: found.Id,
+      running: found.State.Running,
+      exitCode: found.State.ExitCode,
+      restartCount: found.RestartCount,
+      startedAt: found.State.StartedAt,
+      check: shellCheck(found.Config.Healthcheck?.Test),
+    }
+  );
 }
 
 export async function settingsDiffering(
@@ -191,10 +193,13 @@ export async function signalContainer(engine: Engine, name: ContainerName, signa
   await engine.call(`send ${signal} to the container ${name}`, (docker) => docker.getContainer(name).kill({ signal }));
 }
 
+/** Throws (exit 4) when it was ended by an engine that is being stopped. */
 export async function waitContainer(engine: Engine, name: ContainerName, timeoutMs: number): Promise<number> {
   const work = async (docker: Docker): Promise<number> =>
     ((await docker.getContainer(name).wait()) as { StatusCode: number }).StatusCode;
-  return engine.call(`wait for the container ${name}`, work, timeoutMs);
+  const code = await engine.call(`wait for the container ${name}`, work, timeoutMs);
+  if (code !== 0) await engine.mustServe();
+  return code;
 }
 
 export async function containerLogs(engine: Engine, name: ContainerName, lines: number): Promise<string> {

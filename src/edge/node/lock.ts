@@ -1,3 +1,4 @@
+import { uptime } from 'node:os';
 import { z } from 'zod';
 import { DeployError, error, exitCode } from '../../core/model/diagnostic.ts';
 import type { LockHolder, LockTaken } from '../../core/model/lock.ts';
@@ -10,12 +11,27 @@ import { appendScript, type Loggable, lineFor } from './run-log.ts';
 export const lockDirectory = '/run/deploy';
 
 /**
+ * Ends the SSH connection that process `$1` was started over, with everything that is forwarded in it. A run that stood
+ * still can then no longer reach the engine with what it was about to do when it stopped.
+ */
+const sever = `sever() {
+  p=$1
+  for _ in 1 2 3 4; do
+    p=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$p/status" 2>/dev/null)
+    case $(cat "/proc/$p/comm" 2>/dev/null) in
+      sshd*) kill -s KILL "$p"; for _ in 1 2 3 4 5; do kill -0 "$p" || break; sleep 0.1; done; return ;;
+    esac
+  done 2>/dev/null
+}
+`;
+
+/**
  * `$1` directory, `$2` seconds without a heartbeat after which the lock is given up, `$3` run, `$4` the node's log of
  * runs; on stdin the holder, then heartbeats, lines to log and `release`, each read without a byte of the next one.
  * The kernel's lock on descriptor 9 ends with the last process that has it, so it needs no cleaning up. Commands of a
  * run hold `busy` shared while they work (see `fenced`): what a dead run left working is waited for, not worked beside.
  */
-const lockScript = `umask 077
+const lockScript = `${sever}umask 077
 ${appendScript}
 mkdir -p "$1" && cd "$1" && exec 9<>lock 8<>busy || exit 74
 command -v flock >/dev/null && command -v timeout >/dev/null || { echo missing; exit 74; }
@@ -27,7 +43,7 @@ left=$(cat holder 2>/dev/null)
 printf '%s\\n' "$holder" >holder.new && mv -f holder.new holder && printf '%s' "\${3}" >run && echo "$$" >pid || exit 74
 flock -u 8
 echo "taken $left"
-while line=$(timeout --foreground "$2" sh -c 'IFS= read -r line && printf "%s\\n" "$line"') && [ -n "$line" ]; do
+while line=$(timeout --foreground "$2" sh -c 'IFS= read -r line && printf "%s\\n" "$line"'); ended=$?; [ -n "$line" ]; do
   case $line in
     release) rm -f holder && break ;;
     "log "*) if append "$4" "\${line#log }"; then echo logged; else echo unlogged; fi || break ;;
@@ -35,6 +51,7 @@ while line=$(timeout --foreground "$2" sh -c 'IFS= read -r line && printf "%s\\n
   esac
 done
 rm -f run pid
+[ "$ended" != 124 ] || sever "$$"
 `;
 
 /** Heartbeats per lease; some may be late without harm. */
@@ -158,17 +175,21 @@ function lineReader(session: SshSession): Lines {
   };
 }
 
+/** Nobody sets this clock, and it goes on while this process is stopped and while this machine sleeps. Milliseconds. */
+function now(): number {
+  return uptime() * 1000;
+}
+
 /** Beats until released. What comes back says when the node certainly still held the lock. */
 function hold(connection: SshConnection, session: SshSession, lines: Lines, leaseSeconds: number): Lease {
-  // A monotonic clock that goes on while this process is stopped: a holder that slept must notice.
-  let sent = performance.now();
+  let sent = now();
   let confirmed = sent;
   let gone = false;
   let releasing = false;
   const logging = logQueue(session);
   const beat = (): void => {
     if (gone) return;
-    sent = performance.now();
+    sent = now();
     session.stream.write('beat\n');
   };
   const timer = setInterval(beat, (leaseSeconds * 1000) / beatsPerLease).unref();
@@ -187,7 +208,7 @@ function hold(connection: SshConnection, session: SshSession, lines: Lines, leas
   const reading = read();
   return {
     assertHeld() {
-      if (!gone && !releasing && performance.now() - confirmed < (leaseSeconds * 1000) / 2) return;
+      if (!gone && !releasing && now() - confirmed < (leaseSeconds * 1000) / 2) return;
       throw lockLost(connection.host);
     },
     log: async (entry) => !gone && !releasing && logging.add(entry),
@@ -232,7 +253,8 @@ export function lockLost(host: string): DeployError {
         hint: 'nothing more is changed there by this run; run the same command again',
       }),
     ],
-    exitCode.failed,
+    // Like a node that is lost: whatever step it stops, the new version is not to blame.
+    exitCode.nodeNotUsable,
   );
 }
 
@@ -266,11 +288,14 @@ export async function lockState(connection: SshConnection, options: LockOptions 
 }
 
 /** `$1` directory, `$2` run, `$3` the node's log of runs, `$4` what to write there. */
-const breakScript = `umask 077
+const breakScript = `${sever}umask 077
 ${appendScript}
 cd "$1" 2>/dev/null || exit 3
 [ "$(cat run 2>/dev/null)" = "$2" ] || exit 3
-kill -s KILL -- "-$(cut -d ' ' -f 5 "/proc/$(cat pid)/stat")" 2>/dev/null
+pid=$(cat pid)
+group=$(cut -d ' ' -f 5 "/proc/$pid/stat" 2>/dev/null)
+sever "$pid"
+kill -s KILL -- "-$group" 2>/dev/null
 exec 9<>lock; flock -w 3 9 || exit 4
 rm -f holder run pid
 append "$3" "$4" || exit 5

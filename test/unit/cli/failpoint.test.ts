@@ -39,3 +39,15 @@ it('takes any kind for a star', async () => {
   await failpoint?.(step('start'), 'before');
   await expect(failpoint?.(step('remove'), 'before')).rejects.toThrow();
 });
+
+it('stands still until it is told to go on', async () => {
+  const failpoint = failpointOf({ DEPLOY_FAILPOINT: 'start:before:1=hang', DEPLOY_TEST: '1' });
+  let over = false;
+  const hanging = failpoint?.(step('start'), 'before').then(() => {
+    over = true;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(over).toBe(false);
+  process.kill(process.pid, 'SIGCONT');
+  await hanging;
+});
