@@ -111,7 +111,7 @@ export async function planFor(
   const observed = selectedOnly(survey);
   const leftovers = leftoverInput(loaded, target, options, survey.observed);
   const problems = [...found];
-  const digests = await digestsFor(verb, survey).catch((cause: unknown) => {
+  const digests = await digestsFor(verb, survey, output).catch((cause: unknown) => {
     if (!(cause instanceof DeployError)) throw cause;
     problems.push(...cause.diagnostics);
     return new Map<string, string>();
@@ -161,12 +161,12 @@ export function selectedOnly({ target, observed }: Pick<Survey, 'target' | 'obse
   return new Map([...observed].filter(([host]) => target.hosts.includes(host)));
 }
 
-async function digestsFor(verb: ChangeVerb, survey: Survey): Promise<ReadonlyMap<string, string>> {
+async function digestsFor(verb: ChangeVerb, survey: Survey, output: Output): Promise<ReadonlyMap<string, string>> {
   const { digests } = survey;
   const images = imagesToResolve(verb, survey.desired, selectedOnly(survey)).filter((i) => !digests.has(imageName(i)));
   const [host] = survey.target.hosts;
   if (images.length === 0 || host === undefined) return digests;
-  const registry = await openSiteRegistry(survey.loaded.site.scope(host));
+  const registry = await openSiteRegistry(survey.loaded.site.scope(host), (text) => output.note(text));
   for (const [name, digest] of await resolveDigests(registry, images)) digests.set(name, digest);
   return digests;
 }
