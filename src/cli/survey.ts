@@ -8,6 +8,7 @@ import { makePlan } from '../core/plan/plan.ts';
 import { type ChangeVerb, imagesToResolve, type Observed } from '../core/plan/policy.ts';
 import { type HostClaim, precheck } from '../core/plan/prechecks.ts';
 import { requiredServices } from '../core/plan/required.ts';
+import { missingRoom } from '../core/plan/room.ts';
 import type { Plan } from '../core/plan/steps.ts';
 import type { OpenNode } from '../edge/node/node.ts';
 import { readHooks } from '../edge/store/read-hooks.ts';
@@ -133,6 +134,8 @@ export async function planFor(
     notices: survey.notices,
   };
   const coarse = makePlan(input);
+  const full = coarse.ok ? missingRoom(coarse.value, observed) : [];
+  if (full.length > 0) throw new DeployError(full, exitCode.nodeNotUsable);
   const details = coarse.ok ? await readDetails(coarse.value, survey) : undefined;
   if (details === undefined) return unwrap(coarse, output, exitCode.nodeNotUsable);
   return unwrap(makePlan({ ...input, details }), output, exitCode.nodeNotUsable);

@@ -10,10 +10,10 @@ import { nodeExec } from './nodes.ts';
 import type { Lab } from './raise.ts';
 import { aroundEngines, putSocketsBack, recordEngineCalls } from './recorder.ts';
 import { printingReport } from './report.ts';
-import { NODES } from './settings.ts';
+import { NODES, type NodeName } from './settings.ts';
 
 /** The node whose disk is full; the one before it in the rollout's order is done by then, the one after it waits. */
-const poor = 'node2';
+const poor: NodeName = 'node2';
 const select = ['--tags', 'memcached', '--skip-tags', 'common'];
 
 interface DiskFault {
@@ -21,8 +21,8 @@ interface DiskFault {
   readonly folder: string;
   /** KiB that stay free. */
   readonly leaves: number;
-  /** From the first call of this kind to the node's engine on; before the run when absent. */
-  readonly from?: RegExp;
+  /** From the first call of this kind to a node's engine on; before the run when absent. */
+  readonly from?: { readonly node: NodeName; readonly call: RegExp };
   readonly expected: {
     readonly exit: number;
     /** In what the operator reads. */
@@ -43,6 +43,18 @@ const faults: readonly DiskFault[] = [
     folder: '/etc/kolla',
     leaves: 0,
     expected: {
+      exit: 4,
+      says: [/error: node2: no space left for the files of this plan: \/etc\/kolla has room for 0 KiB/, kollaFull],
+      changed: [],
+      serves: true,
+    },
+  },
+  {
+    name: '/etc/kolla is full when the new files are written',
+    folder: '/etc/kolla',
+    leaves: 0,
+    from: { node: 'node1', call: /\/containers\/memcached\/start/ },
+    expected: {
       exit: 1,
       says: [/node2: cannot write .*: no space left on its disk; the old files are still in place/, kollaFull],
       changed: ['node1/memcached'],
@@ -53,7 +65,7 @@ const faults: readonly DiskFault[] = [
     name: '/etc/kolla is full when the new container is created, and cannot be noted',
     folder: '/etc/kolla',
     leaves: 0,
-    from: /\/containers\/create/,
+    from: { node: poor, call: /\/containers\/create/ },
     expected: {
       exit: 1,
       says: [/node2: cannot write .*\.deploy\/markers.*: no space left on its disk/, kollaFull],
@@ -65,7 +77,7 @@ const faults: readonly DiskFault[] = [
     name: '/etc/kolla is full when the old container stops: the new one serves, its form cannot be noted',
     folder: '/etc/kolla',
     leaves: 0,
-    from: /\/containers\/memcached\/stop/,
+    from: { node: poor, call: /\/containers\/memcached\/stop/ },
     expected: {
       exit: 1,
       says: [/node2: cannot record what memcached is made of: no space left on its disk/, kollaFull],
@@ -88,7 +100,7 @@ const faults: readonly DiskFault[] = [
     name: 'the engine’s disk is full when it starts the new container',
     folder: '/var/lib/docker/containers',
     leaves: 0,
-    from: /\/containers\/memcached\/start/,
+    from: { node: poor, call: /\/containers\/memcached\/start/ },
     expected: {
       exit: 1,
       says: [/node2: cannot start the container memcached/, engineFull],
@@ -176,7 +188,7 @@ describe('a full disk', () => {
     let ran: Ran | undefined;
     await aroundEngines(
       async ({ node, method, path }) => {
-        if (node !== poor || method !== 'POST' || !from.test(path)) return;
+        if (node !== from.node || method !== 'POST' || !from.call.test(path)) return;
         filled ??= fill();
         await filled;
       },
@@ -184,7 +196,7 @@ describe('a full disk', () => {
         ran = await deploy(lab, command);
       },
     );
-    if (ran === undefined || filled === undefined) throw new Error(`nothing matched ${String(from)}`);
+    if (ran === undefined || filled === undefined) throw new Error(`nothing matched ${String(from.call)}`);
     return ran;
   }
 
