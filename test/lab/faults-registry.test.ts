@@ -4,7 +4,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { waitFor } from './command.ts';
 import { allContainers, changedContainers, deploy, type Ran } from './job/deploy-command.ts';
 import { deployedLab } from './job/deployed.ts';
-import { setDownloadAttempts } from './job/engine-patience.ts';
 import { type Asked, type FaultRegistry, type Mischief, startFaultRegistry } from './job/fault-registry.ts';
 import { forgetSpare, makeSpare, spare } from './job/spare-image.ts';
 import { nodeExec } from './nodes.ts';
@@ -84,31 +83,10 @@ const faults: readonly RegistryFault[] = [
     expected: { exit: 0, says: [/it answers 429 \(too many requests\); asked again in 2 s/], seconds: [4, 30] },
   },
   {
-    name: 'cuts connections in the middle of the pulls of one node',
-    mischief: (asked) => (byNode(asked, 'blobs') ? 'cut' : undefined),
-    expected: {
-      exit: 1,
-      says: [
-        /error: node2: cannot pull .*memcached:spare .* the registry 172\.31\.77\.1:5000 does not answer .*; 4 attempts/,
-      ],
-      seconds: [17, 40],
-    },
-  },
-  {
-    name: 'fails for a while in the middle of the pulls of one node',
-    mischief: (asked, times) => (byNode(asked, 'blobs') && times() <= 2 ? 'cut' : undefined),
-    expected: { exit: 0, says: [/node2 {2}pull .*: done \(at the [23]\. attempt\)/], seconds: [2, 40] },
-  },
-  {
-    name: 'answers one node’s requests for layers with 500',
-    mischief: (asked) => (byNode(asked, 'blobs') ? { status: 500 } : undefined),
-    expected: {
-      exit: 1,
-      says: [
-        /error: node2: cannot pull .*memcached:spare .* the registry 172\.31\.77\.1:5000 fails \(.*500.*; 4 attempts/,
-      ],
-      seconds: [17, 40],
-    },
+    name: 'answers one node’s requests for what an image is made of with 500 for a while',
+    // An engine asks six times by itself.
+    mischief: (asked, times) => (byNode(asked, 'blobs') && times() <= 7 ? { status: 500 } : undefined),
+    expected: { exit: 0, says: [/node2 {2}pull .*: done \(at the 2\. attempt\)/], seconds: [2, 40] },
   },
   {
     name: 'answers one node’s requests with 429',
@@ -137,7 +115,6 @@ describe('a registry that', () => {
 
   beforeAll(async () => {
     lab = await deployedLab(printingReport());
-    await setDownloadAttempts(1);
     registry = await startFaultRegistry();
     await makeSpare('memcached');
   });
@@ -152,7 +129,6 @@ describe('a registry that', () => {
 
   afterAll(async () => {
     await registry?.stop();
-    await setDownloadAttempts(undefined);
   });
 
   function report(name: string, ran: Ran): void {
@@ -199,8 +175,8 @@ describe('a registry that', () => {
 
   it('goes away in the middle, until somebody starts it again', async () => {
     let away = false;
-    proxy().misbehave((asked) => {
-      if (!byNode(asked, 'blobs')) return undefined;
+    proxy().misbehave(({ from }) => {
+      if (!NODES.some(({ address }) => address === from)) return undefined;
       if (!away) void proxy().goAway();
       away = true;
       return 'cut';
@@ -238,7 +214,9 @@ describe('a registry that', () => {
       const asked = proxy().asked();
       for (const { address } of NODES) {
         const times = asked.filter(({ from, path }) => from === address && path.endsWith(layer)).length;
-        expect(times).toBe(1);
+        // An engine asks once for the size and once for the content.
+        expect(times).toBeGreaterThan(0);
+        expect(times).toBeLessThan(3);
       }
       expect(changedContainers(before, await allContainers())).toEqual([]);
     } finally {

@@ -14,8 +14,6 @@ export interface Asked {
 export type Mischief =
   | { readonly status: number; readonly retryAfterSeconds?: number }
   | { readonly bytesPerSecond: number }
-  /** One byte of the answer is another one. */
-  | 'damaged'
   /** The connection is reset without an answer. */
   | 'cut';
 
@@ -32,6 +30,8 @@ export interface FaultRegistry {
   stop(): Promise<void>;
 }
 
+/** The registry API's own names of what it answers. */
+const codes: Readonly<Record<number, string>> = { 404: 'MANIFEST_UNKNOWN', 429: 'TOOMANYREQUESTS' };
 const port = Number(REGISTRY.slice(GATEWAY.length + 1));
 
 export async function startFaultRegistry(): Promise<FaultRegistry> {
@@ -80,40 +80,26 @@ function answer(behind: number, how: Mischief | undefined, incoming: IncomingMes
     incoming.socket.resetAndDestroy();
     return;
   }
-  if (how !== undefined && how !== 'damaged' && 'status' in how) {
+  if (how !== undefined && 'status' in how) {
     const { status, retryAfterSeconds } = how;
     incoming.resume();
     outgoing.writeHead(status, {
       'content-type': 'application/json',
       ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }),
     });
-    const code = status === 429 ? 'TOOMANYREQUESTS' : 'UNKNOWN';
-    outgoing.end(JSON.stringify({ errors: [{ code, message: `on purpose: ${status}` }] }));
+    outgoing.end(JSON.stringify({ errors: [{ code: codes[status] ?? 'UNKNOWN', message: 'on purpose' }] }));
     return;
   }
   const { method, url, rawHeaders } = incoming;
   // With its host header: the addresses in the registry's answers lead back here.
   const passed = request({ host: '127.0.0.1', port: behind, method, path: url, headers: rawHeaders }, (given) => {
     outgoing.writeHead(given.statusCode ?? 502, given.rawHeaders);
-    const changed = how === 'damaged' ? damaging() : how === undefined ? undefined : throttling(how.bytesPerSecond);
-    if (changed) given.pipe(changed).pipe(outgoing);
-    else given.pipe(outgoing);
+    if (how === undefined) given.pipe(outgoing);
+    else given.pipe(throttling(how.bytesPerSecond)).pipe(outgoing);
   });
   passed.on('error', () => outgoing.destroy());
   outgoing.on('close', () => passed.destroy());
   incoming.pipe(passed);
-}
-
-function damaging(): Transform {
-  let done = false;
-  return new Transform({
-    transform(chunk: Buffer, _encoding, next) {
-      const middle = chunk.length >> 1;
-      if (!done) chunk[middle] = (chunk[middle] ?? 0) ^ 0xff;
-      done = true;
-      next(null, chunk);
-    },
-  });
 }
 
 function throttling(bytesPerSecond: number): Transform {

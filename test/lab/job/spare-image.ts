@@ -37,6 +37,8 @@ export async function makeSpare(
 
 /** Removes such images from all nodes where no container needs them, so that they have to be pulled again. */
 export async function forgetSpare(): Promise<void> {
-  const forget = `docker images --format '{{.Repository}}:{{.Tag}}' | grep ':${spare}' | xargs -r docker rmi; docker image prune -f`;
-  await Promise.all(NODES.map(({ name }) => nodeExec(name, forget)));
+  // Those whose tag went to a later one have only their digest left.
+  const listed = `docker images --digests --format '{{.Repository}} {{.Tag}} {{.Digest}}' | grep '/deploy/'`;
+  const names = `awk '$2 == "${spare}" {print $1 ":" $2} $2 == "<none>" && $3 != "<none>" {print $1 "@" $3}'`;
+  await Promise.all(NODES.map(({ name }) => nodeExec(name, `${listed} | ${names} | xargs -r docker rmi`)));
 }
