@@ -4,7 +4,9 @@ import { createInterface } from 'node:readline/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DeployError, type ExitCode, error, exitCode } from '../core/model/diagnostic.ts';
 import type { DiffMode } from '../core/plan/file-diff.ts';
+import { hostsThatMayFail, maxFailText } from '../core/plan/max-fail.ts';
 import type { Plan } from '../core/plan/steps.ts';
+import { stoppedText } from '../report/failure-text.ts';
 import { outcomeText } from '../report/outcome-text.ts';
 import { planJson, planText } from '../report/plan-text.ts';
 import { createProgress } from '../report/progress.ts';
@@ -15,6 +17,7 @@ import { beginJournal } from './journal.ts';
 import { newRunId } from './lock.ts';
 import type { ChangeOptions } from './options.ts';
 import type { Output } from './output.ts';
+import { skippedWarnings } from './reach.ts';
 import { amidHooks, type HookSettings, hooksPort } from './run-hooks.ts';
 import type { Survey } from './survey.ts';
 
@@ -70,6 +73,7 @@ export async function carryOut(
     });
   } finally {
     interrupts.end();
+    output.diagnostics(skippedWarnings(survey.skipped ?? []));
   }
 }
 
@@ -122,6 +126,7 @@ async function carryOutSteps(
       forks: options.forks,
       perHost: stepsPerHost,
       signal: interrupts.signal,
+      maxFailed: options.maxFail && hostsThatMayFail(options.maxFail, plan.steps),
       onEvent,
       failpoint,
     },
@@ -130,6 +135,8 @@ async function carryOutSteps(
   journal?.end(result, interrupts.by() ?? exitOf(result));
   const outcome = outcomeText(plan, result);
   if (outcome !== undefined && !output.json) output.line(outcome);
+  const stopped = options.maxFail ? stoppedText(plan, result, maxFailText(options.maxFail)) : [];
+  if (stopped.length > 0 && !output.json) output.line(stopped.join('\n'));
   return result;
 }
 

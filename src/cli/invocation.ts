@@ -1,5 +1,6 @@
 import type { ExitCode } from '../core/model/diagnostic.ts';
 import type { DiffMode } from '../core/plan/file-diff.ts';
+import { parseMaxFail } from '../core/plan/max-fail.ts';
 import { parseAmount } from '../core/plan/rollout-limits.ts';
 import { parseDuration } from './duration.ts';
 import type { ChangeOptions } from './options.ts';
@@ -46,6 +47,8 @@ export function changeOptions(options: Readonly<Record<string, unknown>>): Chang
     rollout: { batch: amount(options.batch), maxUnavailable: amount(options.maxUnavailable) },
     prune: options.prune === true,
     diff: diffMode(options.diff),
+    skipUnreachable: typeof options.skipUnreachable === 'boolean' ? options.skipUnreachable : undefined,
+    maxFail: typeof options.maxFail === 'string' ? parseMaxFail(options.maxFail) : undefined,
     lockWaitMs: typeof options.lockWait === 'string' ? parseDuration(options.lockWait) : undefined,
     yes: options.yes === true || options.yesIReallyReallyMeanIt === true,
     confirm: typeof options.confirm === 'function' ? (options.confirm as ChangeOptions['confirm']) : undefined,

@@ -38,6 +38,7 @@ export function beginJournal(plan: Plan, survey: Survey, holder: LockHolder, opt
     startedAt: new Date().toISOString(),
     hosts: [...new Set(plan.steps.map((step) => step.host))],
     steps: plan.steps.length,
+    skipped: survey.skipped?.map(({ host, why }) => ({ host, why })) ?? [],
   });
   let broken = false;
   const write = (entry: JournalEntry): void => {
@@ -54,8 +55,9 @@ export function beginJournal(plan: Plan, survey: Survey, holder: LockHolder, opt
       const entry = entryOf(event, at());
       if (entry !== undefined) write(entry);
     },
-    end: ({ done, failed, left }, exit) => {
-      write({ event: 'end', at: at(), exit, done, failed: failed.length, left: left.length });
+    end: ({ done, failed, left, tooManyFailed }, exit) => {
+      const counts = { done, failed: failed.length, left: left.length };
+      write({ event: 'end', at: at(), exit, ...counts, tooManyFailed: tooManyFailed && [...tooManyFailed] });
       writer.close();
     },
   };

@@ -12,12 +12,30 @@ import type { SshTarget } from '../edge/ssh/target.ts';
 import type { SiteOptions } from './options.ts';
 import type { LoadedSite } from './site.ts';
 
-/** Connections to all hosts at once. One that fails closes the others: the problems of all are one error. */
-export async function openNodes(
+/** What came of the same thing on several hosts: results, and what was thrown instead. */
+export interface Tried<T> {
+  readonly done: ReadonlyMap<HostName, T>;
+  readonly failures: ReadonlyMap<HostName, unknown>;
+}
+
+async function tryAll<T>(hosts: readonly HostName[], work: (host: HostName) => Promise<T>): Promise<Tried<T>> {
+  const results = await Promise.allSettled(hosts.map(work));
+  const done = new Map<HostName, T>();
+  const failures = new Map<HostName, unknown>();
+  for (const [i, host] of hosts.entries()) {
+    const result = results[i];
+    if (result?.status === 'fulfilled') done.set(host, result.value);
+    else failures.set(host, result?.reason);
+  }
+  return { done, failures };
+}
+
+/** Connections to all hosts at once, those that can be had. Mistakes in how hosts are reached are thrown. */
+export async function tryNodes(
   loaded: LoadedSite,
   hosts: readonly HostName[],
   options: SiteOptions,
-): Promise<ReadonlyMap<HostName, OpenNode>> {
+): Promise<Tried<OpenNode>> {
   const { openNode } = await import('../edge/node/node.ts');
   const home = homedir();
   const targets = await sshTargets(loaded, hosts, options);
@@ -25,26 +43,25 @@ export async function openNodes(
     options.knownHosts.length > 0
       ? options.knownHosts
       : [join(home, '.ssh', 'known_hosts'), '/etc/ssh/ssh_known_hosts'];
-  const results = await Promise.allSettled(
-    hosts.map(async (host) => {
-      const scope = loaded.site.scope(host);
-      const target = targets.get(host);
-      if (target === undefined) throw new Error(`${host} has no target`);
-      return openNode(target, {
-        knownHosts,
-        home,
-        become: truthy(scope, 'ansible_become'),
-        registryAuth: registryAuth(scope),
-      });
-    }),
-  );
-  const opened = results.flatMap((r) => (r.status === 'fulfilled' ? [r.value] : []));
-  const failures = results.flatMap((r) => (r.status === 'rejected' ? [r.reason as unknown] : []));
-  if (failures.length > 0) {
-    await Promise.all(opened.map((node) => node.close()));
-    throw mergedError(failures);
-  }
-  return new Map(opened.map((node) => [node.host, node]));
+  return tryAll(hosts, async (host) => {
+    const scope = loaded.site.scope(host);
+    const target = targets.get(host);
+    if (target === undefined) throw new Error(`${host} has no target`);
+    const become = truthy(scope, 'ansible_become');
+    return openNode(target, { knownHosts, home, become, registryAuth: registryAuth(scope) });
+  });
+}
+
+/** As `tryNodes`, but one that fails closes the others: the problems of all are one error. */
+export async function openNodes(
+  loaded: LoadedSite,
+  hosts: readonly HostName[],
+  options: SiteOptions,
+): Promise<ReadonlyMap<HostName, OpenNode>> {
+  const { done, failures } = await tryNodes(loaded, hosts, options);
+  if (failures.size === 0) return done;
+  await Promise.all([...done.values()].map((node) => node.close()));
+  throw mergedError([...failures.values()]);
 }
 
 /** The problems of several hosts as one error; anything that is not an operator's problem is thrown as it is. */
@@ -149,15 +166,29 @@ function registryAuth(scope: Scope) {
   return username !== undefined && password !== undefined ? { username, password: new Secret(password) } : undefined;
 }
 
+/** What to see of a node beyond containers and files. */
+export interface Want {
+  readonly images?: boolean;
+  readonly listening?: boolean;
+}
+
 /** One look at every node, all at once. */
+export async function tryLooks(nodes: ReadonlyMap<HostName, OpenNode>, want: Want): Promise<Tried<ObservedNode>> {
+  return tryAll([...nodes.keys()], async (host) => {
+    const node = nodes.get(host);
+    if (node === undefined) throw new Error(`${host} is not connected`);
+    return node.observe(want);
+  });
+}
+
+/** As `tryLooks`; the problems of all nodes are one error. */
 export async function observeAll(
   nodes: ReadonlyMap<HostName, OpenNode>,
-  want: { images?: boolean; listening?: boolean },
+  want: Want,
 ): Promise<ReadonlyMap<HostName, ObservedNode>> {
-  const results = await Promise.allSettled([...nodes.values()].map((node) => node.observe(want)));
-  const failures = results.flatMap((r) => (r.status === 'rejected' ? [r.reason as unknown] : []));
-  if (failures.length > 0) throw mergedError(failures);
-  return new Map(results.flatMap((r) => (r.status === 'fulfilled' ? [[r.value.host, r.value] as const] : [])));
+  const { done, failures } = await tryLooks(nodes, want);
+  if (failures.size > 0) throw mergedError([...failures.values()]);
+  return done;
 }
 
 /** Ends the connections; what they cost goes as JSON, by host, to the file that DEPLOY_COUNTERS names. */

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
+import { parseMaxFail } from '../core/plan/max-fail.ts';
 import { parseAmount } from '../core/plan/rollout-limits.ts';
 import { parseDuration } from './duration.ts';
 
@@ -18,6 +19,11 @@ function positiveInteger(value: string): number {
 
 function amount(value: string): string {
   if (parseAmount(value) === undefined) throw new InvalidArgumentError('a whole number from 1 on, or a share: 25%');
+  return value;
+}
+
+function maxFail(value: string): string {
+  if (parseMaxFail(value) === undefined) throw new InvalidArgumentError('a whole number from 0 on, or a share: 10%');
   return value;
 }
 
@@ -82,6 +88,18 @@ export const optionSets = {
     new Option('-y, --yes', 'carry the plan out without asking').default(false),
     new Option('--lock-wait <time>', 'wait this long for the lock of another run (90s, 10m)').argParser(duration),
     new Option('--yes-i-really-really-mean-it', 'the same, as Kolla-Ansible spells it').default(false).hideHelp(),
+  ],
+  failures: () => [
+    new Option(
+      '--max-fail <n>',
+      'start nothing more once more hosts than this have failed, a number or a share of the plan’s hosts (10%); without it only what depends on a failure is not started',
+    ).argParser(maxFail),
+  ],
+  unreachable: () => [
+    new Option(
+      '--skip-unreachable',
+      'go on without hosts that do not answer, where quorum and the replicas that may be away allow it',
+    ).default(false),
   ],
   build: () => [
     new Option('--push', 'push to the registry').default(false),

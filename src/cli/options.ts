@@ -1,4 +1,5 @@
 import type { DiffMode } from '../core/plan/file-diff.ts';
+import type { MaxFail } from '../core/plan/max-fail.ts';
 import type { RolloutLimits } from '../core/plan/rollout-limits.ts';
 
 /** What every command that looks at a site takes, as commander parsed it. */
@@ -21,12 +22,15 @@ export interface SelectionOptions extends SiteOptions {
   /** Look for what is no longer wanted on every host of the inventory, and remove it. */
   readonly prune?: boolean | undefined;
   readonly diff?: DiffMode | undefined;
+  /** Go on without hosts that do not answer; undefined where that is not offered. */
+  readonly skipUnreachable?: boolean | undefined;
 }
 
 export interface ChangeOptions extends SelectionOptions {
   /** The command line as it was typed, after the program's name. */
   readonly argv?: readonly string[] | undefined;
   readonly yes: boolean;
+  readonly maxFail?: MaxFail | undefined;
   /** Asked instead of the terminal when a command is part of something larger. Does not return when refused. */
   readonly confirm?: ((question: string) => Promise<boolean>) | undefined;
 }

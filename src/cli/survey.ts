@@ -12,10 +12,11 @@ import { missingRoom } from '../core/plan/room.ts';
 import type { Plan } from '../core/plan/steps.ts';
 import type { OpenNode } from '../edge/node/node.ts';
 import { readHooks } from '../edge/store/read-hooks.ts';
-import { leftoverInput, openOthers, otherHosts } from './leftovers.ts';
-import { closeAll, mergedError, observeAll, openNodes } from './nodes.ts';
+import { leftoverInput, otherHosts } from './leftovers.ts';
+import { closeAll, mergedError, type Want } from './nodes.ts';
 import type { SelectionOptions } from './options.ts';
 import type { Output } from './output.ts';
+import { reach, type Skipped } from './reach.ts';
 import { openSiteRegistry, resolveDigests } from './registry.ts';
 import { hookSeconds } from './run-hooks.ts';
 import { desiredState, type LoadedSite, loadSite, selectTarget, type Target, unwrap } from './site.ts';
@@ -43,50 +44,40 @@ export interface Survey {
   readonly holder?: LockHolder | undefined;
   /** What the operator should know whatever the plan. */
   readonly notices?: readonly string[] | undefined;
+  /** Selected hosts that did not answer: nothing here is about them. */
+  readonly skipped?: readonly Skipped[] | undefined;
 }
 
-/** Loads, selects, renders and looks. Nothing is connected to before all input is known to be good; the caller closes. */
+/**
+ * Loads, selects, renders and looks. Nothing is connected to before all input is known to be good; the caller closes.
+ * Without the hosts that do not answer, if they may be skipped, it is as if a limit left them out.
+ */
 export async function takeSurvey(
   options: SelectionOptions,
   output: Output,
-  want: { images?: boolean; listening?: boolean } = {},
+  want: Want = {},
   mayChange = true,
   holder?: LockHolder,
 ): Promise<Survey> {
   const loaded = await loadSite(options, output);
-  const target = selectTarget(loaded, options, output);
-  const desired = await desiredState(loaded, target, output);
+  const selected = selectTarget(loaded, options, output);
+  const wanted = await desiredState(loaded, selected, output);
   const hooks = mayChange ? unwrap(await readHooks(options.configdir), output, exitCode.badInput) : new Map();
-  const hookTimeout = hookSeconds(loaded, target);
-  const others = options.prune ? otherHosts(loaded, target, options) : [];
-  const nodes = new Map(await openNodes(loaded, target.hosts, options));
+  const hookTimeout = hookSeconds(loaded, selected);
+  const others = options.prune ? otherHosts(loaded, selected, options) : [];
+  const { hosts } = selected;
+  const { nodes, observed, skipped } = await reach({ loaded, hosts, others, options, want, holder, output });
   try {
-    const beyond = await openOthers(loaded, others, options);
-    for (const [host, node] of beyond.nodes) nodes.set(host, node);
-    output.diagnostics(beyond.problems);
-    const locked = holder ? await lockFor(nodes, holder, options, output) : nodes;
-    const observed = await observeAll(locked, want);
-    const seen = { loaded, target, desired, observed, nodes: locked };
+    const target = { ...selected, hosts: hosts.filter((host) => !skipped.some((one) => one.host === host)) };
+    // Warnings have been told.
+    const quiet = { ...output, diagnostics: () => undefined };
+    const desired = skipped.length === 0 ? wanted : await desiredState(loaded, target, quiet);
+    const seen = { loaded, target, desired, observed, nodes, skipped };
     return { ...seen, options, digests: new Map(), hooks, hookTimeout, holder };
   } catch (cause) {
     await closeAll(nodes);
     throw cause;
   }
-}
-
-/** Before the look: what is seen must not be another run's work half done. */
-async function lockFor(
-  nodes: ReadonlyMap<HostName, OpenNode>,
-  holder: LockHolder,
-  { lockWaitMs = 0 }: SelectionOptions,
-  output: Output,
-): Promise<ReadonlyMap<HostName, OpenNode>> {
-  const { lockNodes } = await import('./lock.ts');
-  const locked = await lockNodes(nodes, holder, lockWaitMs, (text) => output.note(text));
-  for (const { run, command, user, from } of locked.abandoned) {
-    output.note(`run ${run} (${command}, by ${user}@${from}) did not end by itself; what it left is part of this plan`);
-  }
-  return locked.nodes;
 }
 
 /** What a verb wants to see beyond containers and files. */
@@ -122,7 +113,8 @@ export async function planFor(
     throw new DeployError([...problems, ...required], exitCode.nodeNotUsable);
   }
   output.diagnostics(problems);
-  const asked = { limits: options.rollout, diff: options.diff, hooks: survey.hooks };
+  const unreachable = survey.skipped?.map(({ host }) => host);
+  const asked = { limits: options.rollout, diff: options.diff, hooks: survey.hooks, unreachable };
   const input = {
     verb,
     desired,

@@ -7,6 +7,7 @@ import { withHooks } from '../core/plan/hooks.ts';
 import { type ChangeVerb, imagesToResolve, verbPolicy } from '../core/plan/policy.ts';
 import type { Plan } from '../core/plan/steps.ts';
 import { planDestroy, planStop } from '../core/plan/teardown.ts';
+import { checkMembers } from '../core/plan/unreachable.ts';
 import { closeAll } from './nodes.ts';
 import type { SelectionOptions } from './options.ts';
 import type { Output } from './output.ts';
@@ -91,9 +92,14 @@ export async function planAgain(
   return isChange(verb) ? planFor(verb, survey, output) : teardownPlan(verb, survey, options.keepVolumes);
 }
 
+/** Throws DeployError (exit 4) when it would touch a member of a cluster while another one was skipped. */
 export function teardownPlan(verb: 'stop' | 'destroy', survey: Survey, keepVolumes: boolean): Plan {
+  const plan = bareTeardown(verb, survey, keepVolumes);
+  const unreachable = survey.skipped?.map(({ host }) => host) ?? [];
+  const refused = checkMembers(survey.desired, unreachable, plan.steps);
+  if (refused.length > 0) throw new DeployError(refused, exitCode.nodeNotUsable);
   // Here what requires others goes first, which the steps say by themselves.
-  return withHooks(bareTeardown(verb, survey, keepVolumes), survey.hooks, new Map());
+  return withHooks(plan, survey.hooks, new Map());
 }
 
 function bareTeardown(verb: 'stop' | 'destroy', survey: Survey, keepVolumes: boolean): Plan {

@@ -9,6 +9,7 @@ interface Looked {
   readonly target: Target;
   readonly observed: Observed;
   readonly nodes: ReadonlyMap<HostName, Pick<NodePort, 'connect'>>;
+  readonly skipped?: readonly unknown[] | undefined;
 }
 
 /** A port nothing listens on: an address that is in use refuses it at once, one that is free never answers. */
@@ -17,12 +18,13 @@ const patienceMs = 3_000;
 
 /**
  * The VIP must be held by one of our nodes or by nobody. When nobody we looked at holds it, one node tries to reach
- * it: any answer, a refusal included, means that somebody else has it.
+ * it: any answer, a refusal included, means that somebody else has it, unless one of ours does not answer itself.
  */
 export async function foreignVip(survey: Looked): Promise<readonly Diagnostic[]> {
   const [first] = survey.target.hosts;
   const node = first === undefined ? undefined : survey.nodes.get(first);
   if (first === undefined || node === undefined || !survey.target.selection.has('loadbalancer')) return [];
+  if (survey.skipped !== undefined && survey.skipped.length > 0) return [];
   const vip = String(survey.loaded.site.scope(first).get('kolla_internal_vip_address'));
   if ([...survey.observed.values()].some((n) => n.addresses.includes(vip))) return [];
   const answer = await reach(node, vip);

@@ -124,9 +124,10 @@ function awayTogether({ count, of }: Away): string {
   return `${who} away for seconds; calls wait`;
 }
 
-function awayInTurn({ count, of }: Away): string {
-  if (of === 1) return 'the only replica away for seconds';
-  return count >= of ? `all ${of} replicas away` : `${count} of ${of} replicas away, none below ${of - count}`;
+function awayInTurn({ count, of, beside }: Away): string {
+  const some = count >= of ? `all ${of} replicas away` : `${count} of ${of} replicas away, none below ${of - count}`;
+  const text = of === 1 ? 'the only replica away for seconds' : some;
+  return beside ? `${text}; begins with ${beside}, new ones take requests once none of its old ones runs` : text;
 }
 
 /** Every step once, in order, with its hosts where it does not concern all of the block's. */

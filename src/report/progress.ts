@@ -1,5 +1,6 @@
 import { type Diagnostic, formatDiagnostic } from '../core/model/diagnostic.ts';
 import type { Step, WayBack } from '../core/plan/steps.ts';
+import { failedSteps, failureJson, failuresText } from './failure-text.ts';
 import { stepText } from './step-text.ts';
 
 interface Sink {
@@ -22,14 +23,18 @@ interface Result {
   readonly left: readonly Step[];
   readonly reverted?: readonly unknown[];
   readonly notReverted?: readonly unknown[];
+  readonly tooManyFailed?: readonly string[] | undefined;
 }
 
-/** One line for each finished step; with `json` one object for each event. */
+/** One line for each finished step, and at the end all failures together; with `json` one object for each event. */
 export function createProgress(sink: Sink, now: () => number) {
   const started = now();
+  /** Steps that were not begun, by the one that failed. */
+  const notStarted = new Map<string, number>();
   const elapsed = () => `${((now() - started) / 1000).toFixed(1).padStart(6)}s`;
   return {
     event(event: Event): void {
+      if (event.event === 'skipped') notStarted.set(event.because, (notStarted.get(event.because) ?? 0) + 1);
       if (sink.json) sink.data(eventJson(event));
       else {
         const text = eventText(event);
@@ -38,6 +43,7 @@ export function createProgress(sink: Sink, now: () => number) {
     },
     summary(result: Result): void {
       const seconds = Math.round((now() - started) / 100) / 10;
+      const failures = failedSteps(result.failed, notStarted);
       if (sink.json) {
         sink.data({
           event: 'summary',
@@ -47,10 +53,13 @@ export function createProgress(sink: Sink, now: () => number) {
           reverted: result.reverted?.length ?? 0,
           notReverted: result.notReverted?.length ?? 0,
           seconds,
+          failures: failures.map(failureJson),
+          tooManyFailed: result.tooManyFailed,
         });
         return;
       }
       const { done, failed, left } = result;
+      if (failures.length > 0) sink.line(['', ...failuresText(failures), ''].join('\n'));
       sink.line(`${done} steps done, ${failed.length} failed, ${left.length} not started, in ${seconds} s`);
     },
   };

@@ -60,7 +60,8 @@ function byCount(a: { readonly count: number }, b: { readonly count: number }): 
 export async function undrainServers(step: StepOf<'undrain'>, context: StepContext): Promise<string | undefined> {
   const balancers = balancersOf(step, context);
   await Promise.all(balancers.map((b) => context.clients.setServers(b.node, b.container, 'undrain', step.servers)));
-  await context.node.removeMarkers([step.marker.key]);
+  if (step.untold === undefined) await context.node.removeMarkers([step.marker.key]);
+  else await context.node.writeMarker(step.marker.key, step.untold);
   return undefined;
 }
 

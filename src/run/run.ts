@@ -1,6 +1,7 @@
 import PQueue from 'p-queue';
 import { DeployError, type Diagnostic, error } from '../core/model/diagnostic.ts';
 import type { HostName } from '../core/model/node.ts';
+import { failedHosts } from '../core/plan/max-fail.ts';
 import type { Plan, Step, StepId, WayBack } from '../core/plan/steps.ts';
 import { execute } from './executors.ts';
 import type { RunPorts } from './step-context.ts';
@@ -23,6 +24,8 @@ export interface RunOptions {
   readonly perHost: number;
   /** Once aborted, no further step is started; running ones end by themselves. */
   readonly signal: AbortSignal;
+  /** Once more hosts than this have failed, no further step is started either. No limit without it. */
+  readonly maxFailed?: number | undefined;
   /** Throws from `started` to refuse the step. */
   onEvent(event: RunEvent): void;
   /** Called around each step; a test fails there. */
@@ -38,6 +41,8 @@ export interface RunResult {
   readonly notReverted: readonly Outcome[];
   /** Steps not carried out because something they need failed, or the run was stopped. */
   readonly left: readonly Step[];
+  /** The hosts that failed, when they were more than may fail and the run was stopped because of them. */
+  readonly tooManyFailed?: readonly HostName[] | undefined;
 }
 
 /** Walks the step graph: a step starts as soon as everything it needs is done; a failure stops what depends on it. */
@@ -90,11 +95,23 @@ class Walk {
       reverted: this.#reverted,
       notReverted: this.#notReverted,
       left: this.#left,
+      tooManyFailed: this.#tooManyFailed(),
     };
   }
 
+  #tooManyFailed(): readonly HostName[] | undefined {
+    const { maxFailed } = this.#options;
+    if (maxFailed === undefined || this.#failed.length <= maxFailed) return undefined;
+    const hosts = failedHosts(this.#failed);
+    return hosts.length > maxFailed ? hosts : undefined;
+  }
+
+  #stopped(): boolean {
+    return this.#options.signal.aborted || this.#tooManyFailed() !== undefined;
+  }
+
   #startReady(): void {
-    if (this.#options.signal.aborted) return;
+    if (this.#stopped()) return;
     for (const step of [...this.#waiting.values()]) {
       if (!step.needs.every((id) => this.#done.has(id))) continue;
       this.#waiting.delete(step.id);
@@ -112,7 +129,7 @@ class Walk {
 
   async #carryOut(step: Step): Promise<void> {
     const rollout = this.#rollouts.get(step.id);
-    if (this.#options.signal.aborted || rollout?.because) {
+    if (this.#stopped() || rollout?.because) {
       this.#left.push(step);
       if (rollout?.because) this.#skip([step], rollout.because.step.id);
       return;
@@ -123,7 +140,8 @@ class Walk {
       this.#done.add(step.id);
       this.#startReady();
     } else this.#fail(failure, rollout);
-    if (rollout?.end(step)) void this.#backs.add(() => this.#goBack(rollout));
+    rollout?.end(step);
+    if (rollout?.because) this.#goBackOnceIdle(rollout);
   }
 
   /** Runs one step of the plan or of a way back and tells how it went. */
@@ -172,11 +190,36 @@ class Walk {
       this.#skip([], step.id);
       return;
     }
+    this.#giveUp(rollout, failure);
+    for (const follower of this.#followers(rollout)) if (!follower.because) this.#giveUp(follower, failure);
+  }
+
+  /** Rollouts that have run ahead of this one. */
+  #followers({ way }: Rollout): Rollout[] {
+    return [...new Set(this.#rollouts.values())].filter((other) => other.way.follows === way.rollout);
+  }
+
+  /**
+   * Goes back once none of its steps is under way. What ran ahead of it goes first, one replica after the other, as it
+   * must not call what it has been replaced for.
+   */
+  #goBackOnceIdle(rollout: Rollout): void {
+    const leader = [...this.#rollouts.values()].find((other) => other.way.rollout === rollout.way.follows);
+    const last = leader?.because ? leader : rollout;
+    const all = [...this.#followers(last).filter(({ begun }) => begun), last];
+    if (all.some(({ running }) => running)) return;
+    void this.#backs.add(async () => {
+      for (const one of all) await one.back(() => this.#goBack(one));
+    });
+  }
+
+  /** Its steps that wait are not carried out; it goes back once those under way have ended. */
+  #giveUp(rollout: Rollout, failure: Failure): void {
     rollout.giveUp(failure);
     const rest = rollout.way.triggers.flatMap((id) => this.#waiting.get(id) ?? []);
     for (const waiting of rest) this.#waiting.delete(waiting.id);
     this.#left.push(...rest);
-    this.#skip(rest, step.id);
+    this.#skip(rest, failure.step.id);
   }
 
   /** Tells of steps that are not carried out, and drops all that needs them or the one that failed. */

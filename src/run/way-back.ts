@@ -25,7 +25,9 @@ export class Rollout {
   readonly way: WayBack;
   readonly givenUp = new AbortController();
   readonly #running = new Set<StepId>();
+  #begun = false;
   #because: Failure | undefined;
+  #back: Promise<void> | undefined;
 
   constructor(way: WayBack) {
     this.way = way;
@@ -35,14 +37,28 @@ export class Rollout {
     return this.#because;
   }
 
+  /** There is something to take back. */
+  get begun(): boolean {
+    return this.#begun;
+  }
+
+  get running(): boolean {
+    return this.#running.size > 0;
+  }
+
+  /** Carries the way back out, once, however often it is asked for. */
+  back(carryOut: () => Promise<void>): Promise<void> {
+    this.#back ??= carryOut();
+    return this.#back;
+  }
+
   begin(step: Step): void {
+    this.#begun = true;
     this.#running.add(step.id);
   }
 
-  /** True when this was the last step under way of a rollout that goes back. */
-  end(step: Step): boolean {
+  end(step: Step): void {
     this.#running.delete(step.id);
-    return this.#because !== undefined && this.#running.size === 0;
   }
 
   /** Its other steps are not worth waiting for. */

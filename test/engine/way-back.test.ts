@@ -83,7 +83,16 @@ function planOf(container: DesiredContainer, seen: ObservedNode): Plan {
     node: seen,
   };
   const plan = new PlanBuilder();
-  const nothing = { needs: [], gates: [], limits: {}, balancers: [], unconfirmed: [], settled: [], whole: true };
+  const nothing = {
+    needs: [],
+    gates: [],
+    limits: {},
+    missing: 0,
+    balancers: [],
+    unconfirmed: [],
+    settled: [],
+    whole: true,
+  };
   if (change.verdict.kind !== 'same')
     rolling(plan, { site: 'lab', changes: [change], groupHosts: ['node1'], ...nothing });
   return {

@@ -113,16 +113,17 @@ const cases: readonly Case[] = [
     says: [
       'error: node2: cannot reach nosuch.invalid port 22: its name cannot be resolved',
       'error: node3: cannot reach 172.31.77.13 port 2: connection refused',
+      'error: nothing was changed: node2, node3 do not answer',
     ],
-    errors: 2,
+    errors: 3,
     never: ['node1'],
   },
   {
     of: 'an address nobody has',
     args: plan,
     inventory: host('node2', 'ansible_host=172.31.77.99'),
-    says: ['error: node2: cannot reach 172.31.77.99 port 22: no route to the host'],
-    errors: 1,
+    says: ['error: node2: cannot reach 172.31.77.99 port 22: no route to the host', '--skip-unreachable'],
+    errors: 2,
   },
   {
     of: 'a key the nodes do not know',
@@ -228,7 +229,7 @@ describe('what is wrong with nodes, keys and registry', () => {
     try {
       const result = await deployed(plan, { inventory: host('node3', 'ansible_host=172.31.77.13 ansible_port=2222') });
       const says = ['error: node3: no Docker Engine answers at /var/run/docker.sock', 'is the engine installed'];
-      await refused(result, { says, errors: 1, never: ['node1', 'node2'], code: 4 });
+      await refused(result, { says, errors: 2, never: ['node1', 'node2'], code: 4 });
     } finally {
       await nodeExec('node3', 'kill "$(cat /run/bad-input-sshd.pid)"');
     }

@@ -14,6 +14,7 @@ export interface RunSettings {
   /** Stop after this many steps, as an interrupt does. */
   readonly stopAfter?: number;
   readonly forks?: number;
+  readonly maxFailed?: number;
   readonly onEvent?: (event: RunEvent) => void;
 }
 
@@ -86,6 +87,7 @@ export async function carryOut(plan: Plan, world: SimulatedWorld, settings: RunS
       forks: settings.forks ?? 30,
       perHost: 4,
       signal: stop.signal,
+      maxFailed: settings.maxFailed,
       onEvent(event) {
         settings.onEvent?.(event);
         if (event.event === 'done' && ++done === settings.stopAfter) stop.abort();
@@ -166,6 +168,23 @@ export function watchForMixedVersions(world: SimulatedWorld, container: string):
       }
     }
     if (versions.size > 1) moments.push(`${operation.host} ${operation.call} ${operation.subject}`);
+  };
+  return moments;
+}
+
+/** Moments at which a magnum_api of another release took requests beside a conductor that did not know it yet. */
+export function watchForCallsFromAhead(world: SimulatedWorld, old: string): string[] {
+  const moments: string[] = [];
+  const previous = world.after;
+  world.after = (operation: Operation) => {
+    previous(operation);
+    const nodes = [...world.nodes.values()];
+    const isOld = world.running('magnum_conductor').some((c) => c.spec.image.tag === old);
+    const ahead = nodes.filter((node) => {
+      const api = node.containers.get('magnum_api');
+      return api?.state === 'running' && api.spec.image.tag !== old && !node.markers.has('drained.magnum_api');
+    });
+    if (isOld && ahead.length > 0) moments.push(`${operation.host} ${operation.call} ${operation.subject}`);
   };
   return moments;
 }

@@ -64,6 +64,8 @@ export interface Choice {
   readonly skipTags?: readonly string[];
   readonly limit?: string;
   readonly prune?: boolean;
+  /** Hosts that do not answer and are skipped. */
+  readonly unreachable?: readonly string[];
 }
 
 /** Address of the n-th host, counted from 0. */
@@ -102,7 +104,8 @@ export class SimulatedSite {
     const known = this.#desired.get(key);
     if (known) return { ...known, diagnostics: [] };
     const { loaded } = this;
-    const target = selectTarget(loaded, optionsFor(choice), silent);
+    const selected = selectTarget(loaded, optionsFor(choice), silent);
+    const target = { ...selected, hosts: selected.hosts.filter((host) => !choice.unreachable?.includes(host)) };
     const built = buildDesired({
       services: loaded.services,
       selection: target.selection,
@@ -137,7 +140,8 @@ export class SimulatedSite {
     const images = imagesToResolve(verb, desired, seen).map(imageName);
     const digests = new Map(images.map((i) => [i, digest(i)]));
     const secrets = this.loaded.site.secretValues();
-    return makePlan({ verb, desired, observed: seen, digests, limits, leftovers, details, secrets });
+    const { unreachable } = choice;
+    return makePlan({ verb, desired, observed: seen, digests, limits, leftovers, details, secrets, unreachable });
   }
 }
 

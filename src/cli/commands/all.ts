@@ -5,7 +5,7 @@ const run: CommandEntry = {
   summary: 'Carry out the stages of a runbook, and go on where an earlier run of it stopped',
   arguments: [['<runbook>', 'a file, or the name of one in playbooks/']],
   mutating: true,
-  takes: ['site', 'runbook', 'yes'],
+  takes: ['site', 'runbook', 'unreachable', 'failures', 'yes'],
   examples: [
     'deploy run magnum-ahead --plan           every stage and its plan; nothing is changed',
     'deploy run magnum-ahead',

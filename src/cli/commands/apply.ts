@@ -15,7 +15,9 @@ export async function run({ args, options: raw, output, argv }: Invocation): Pro
   const verb = plannedVerb(saved.verb, `apply ${file}`);
   // What the call says wins: no file can answer for the operator.
   const whole = { ...saved.options, ...raw };
-  const options = { ...changeOptions(whole), ...verbOptions(whole), argv };
+  // Hosts are left out of a plan when it is made; which ones is a part of it.
+  const skipUnreachable = whole.skipUnreachable === true || undefined;
+  const options = { ...changeOptions(whole), ...verbOptions(whole), skipUnreachable, argv };
   const survey = await surveyFor(verb, options, output, holderOf(newRunId(), verb, argv));
   try {
     const plan = await samePlan(saved, file, verb, survey, options, output);

@@ -1,5 +1,6 @@
 import { DeployError, type Diagnostic, error, exitCode } from '../../core/model/diagnostic.ts';
 import { didYouMean } from '../../core/model/suggest.ts';
+import { maxFailText } from '../../core/plan/max-fail.ts';
 import type { Stage } from '../../core/runbook/stage.ts';
 import { quote } from '../../edge/ssh/quote.ts';
 import { commands } from '../commands/registry.ts';
@@ -39,6 +40,8 @@ export function commandLine(options: RunOptions, more: readonly string[] = []): 
   ];
   const consent = [
     ...(options.yes ? ['--yes'] : []),
+    ...(options.skipUnreachable ? ['--skip-unreachable'] : []),
+    ...(options.maxFail ? maxFailText(options.maxFail).split(' ') : []),
     ...(options.approveAll ? ['--approve-all'] : options.approve.flatMap((stage) => ['--approve', stage])),
   ];
   return quote(['deploy', 'run', options.runbook, ...site, ...consent, ...more]);

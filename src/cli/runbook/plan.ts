@@ -158,11 +158,13 @@ async function plannedPart(command: string, verb: string, stage: Stage, planner:
 }
 
 /** The part of the common look that a stage selects. */
-async function surveyOf(stage: Stage, target: Target, survey: Survey, output: Output): Promise<Survey> {
+async function surveyOf(stage: Stage, selected: Target, survey: Survey, output: Output): Promise<Survey> {
+  const skipped = survey.skipped?.filter(({ host }) => selected.hosts.includes(host)) ?? [];
+  const target = { ...selected, hosts: selected.hosts.filter((host) => !skipped.some((one) => one.host === host)) };
   const only = <V>(map: ReadonlyMap<string, V>) => new Map([...map].filter(([host]) => target.hosts.includes(host)));
   const desired = await desiredState(survey.loaded, target, quiet(output));
   const options = { ...survey.options, tags: stage.tags, skipTags: stage.skipTags };
-  return { ...survey, options, target, desired, observed: only(survey.observed), nodes: only(survey.nodes) };
+  return { ...survey, options, target, desired, skipped, observed: only(survey.observed), nodes: only(survey.nodes) };
 }
 
 /** Images of this plan that an earlier stage makes: the registry is not asked for them. */

@@ -61,7 +61,8 @@ async function runCommand(
     await confirm();
     return true;
   };
-  const site = { configdir, inventory, extraVars, forks, json, knownHosts };
+  const { lockWait, maxFail, skipUnreachable } = invocation.options;
+  const site = { configdir, inventory, extraVars, forks, json, knownHosts, lockWait, maxFail, skipUnreachable };
   return run({ ...invocation, name, args, options: { ...site, ...own, confirm: asked } });
 }
 

@@ -16,6 +16,8 @@ const head = z.object({
   startedAt: z.string(),
   hosts: z.array(z.string()),
   steps: z.number(),
+  /** Selected hosts that did not answer and were left out. */
+  skipped: z.array(z.object({ host: z.string(), why: z.string() })).optional(),
 });
 
 const stepped = { id: z.string(), host: z.string(), service: z.string(), kind: z.string(), text: z.string() };
@@ -37,6 +39,8 @@ const entry = z.discriminatedUnion('event', [
     done: z.number(),
     failed: z.number(),
     left: z.number(),
+    /** Hosts that failed, when they were more than may fail. */
+    tooManyFailed: z.array(z.string()).optional(),
   }),
 ]);
 

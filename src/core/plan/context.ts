@@ -17,6 +17,8 @@ export interface PlanInput {
   /** `repository:tag` → digest, for every image `imagesToResolve` named. */
   readonly digests: ReadonlyMap<string, string>;
   readonly limits?: RolloutLimits | undefined;
+  /** Selected hosts that did not answer and are gone on without: they hold none of `desired` and are not `observed`. */
+  readonly unreachable?: readonly HostName[] | undefined;
   /** What is known before anything is planned and should be said with the plan. */
   readonly notices?: readonly string[] | undefined;
   /** The operator's, to be made steps of the plan. */

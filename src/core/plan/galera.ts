@@ -26,9 +26,12 @@ export function planGalera(context: Context, service: DesiredService, input: Par
   const formed = nodes.some((node) => node?.markers[galeraFormedMarker.key] !== undefined);
   const oneShot = [...service.oneShots.values()].find((candidate) => isGaleraBootstrap(service, candidate));
   if (missing.length > 0) {
+    const silent = missing.filter((host) => context.unreachable?.includes(host));
+    const why = silent.length > 0 ? 'cannot be reached' : 'were not looked at';
+    const who = silent.length > 0 ? silent : missing;
     context.diagnostics.push(
-      error('galera-incomplete', `no ${name} runs, and ${missing.join(', ')} of its group were not looked at`, {
-        hint: 'a new Galera cluster is formed only when every member has been seen: run without --limit',
+      error('galera-incomplete', `no ${name} runs, and ${who.join(', ')} of its group ${why}`, {
+        hint: `a new Galera cluster is formed only when every member has been seen: ${silent.length > 0 ? 'bring them back first' : 'run without --limit'}`,
       }),
     );
     return [];

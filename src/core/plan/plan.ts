@@ -6,6 +6,7 @@ import type { Phase } from '../schema/service.ts';
 import { type ContainerChange, planCauses } from './causes.ts';
 import { compareFiles, judgeContainer, madeByHand } from './compare.ts';
 import { type Context, imageFor, keptFragments, nodeOf, type PlanInput, pullFor, wantedImage } from './context.ts';
+import { type Balancers, undrainLeft } from './drain.ts';
 import { findDrift } from './drift.ts';
 import { fileDiffs, makeComparer } from './file-diff.ts';
 import { planFragments } from './fragments.ts';
@@ -14,7 +15,7 @@ import { passGates } from './gates.ts';
 import { isRecorded, isUnconfirmed, record } from './generations.ts';
 import { withHooks } from './hooks.ts';
 import { findLeftovers, type LeftoverInput, leftoverNotices } from './leftovers.ts';
-import { checkLimit, leftOutHomes } from './limits.ts';
+import { checkLimit, checkUnfinished, leftOutHomes } from './limits.ts';
 import { noReturn } from './no-return.ts';
 import { planOneShot } from './one-shot.ts';
 import { isDeployed, verbPolicy } from './policy.ts';
@@ -22,10 +23,11 @@ import { planPrune } from './prune.ts';
 import { agreeOnReasons, explainerFor } from './reasons.ts';
 import { planRegistration } from './registration.ts';
 import { planReload } from './reload.ts';
-import { awaitHealthy, type Balancers, type Change, removeOld, seen, undrainLeft, writeFiles } from './replace.ts';
+import { awaitHealthy, type Change, type Early, removeOld, seen, writeFiles } from './replace.ts';
 import { requiredServices } from './required.ts';
 import { confirm, rabbitmq, rolling, type Strategy, together } from './rollout.ts';
-import { type Plan, PlanBuilder, type StepId } from './steps.ts';
+import { type Plan, PlanBuilder, type Step, type StepId, type WayBack } from './steps.ts';
+import { checkUnreachable, unreachableNotices, withUntold } from './unreachable.ts';
 
 /**
  * Desired state against observed state: the steps that lead from one to the other, in an order that keeps what
@@ -47,12 +49,17 @@ export function makePlan(input: PlanInput): Result<Plan> {
   } else {
     context.diagnostics.push(...requiredServices(input.desired, input.observed));
     planServices(context);
+    context.diagnostics.push(...checkUnreachable(context));
+    context.plan.notices.push(...unreachableNotices(context));
   }
   const { plan } = context;
   plan.notices.unshift(...(input.notices ?? []));
   if (input.verb !== 'pull' && input.leftovers) planLeftovers(context, input.leftovers);
   const drift = findDrift(input.desired, input.observed, input.digests);
-  const { steps, notices, waysBack } = plan;
+  const { notices } = plan;
+  const told = (list: readonly Step[]) => withUntold(list, input.desired, input.observed);
+  const steps = told(plan.steps);
+  const waysBack = plan.waysBack.map((way) => ({ ...way, steps: told(way.steps) }));
   const causes = planCauses(context.changed.map((change) => causeInput(change, input)));
   const diffs = fileDiffs(steps, input.observed, comparer);
   const result: Plan = { verb: input.verb, site: input.desired.site, steps, notices, causes, drift, diffs, waysBack };
@@ -82,7 +89,7 @@ function planLeftovers({ plan, desired, observed }: Context, input: LeftoverInpu
 
 function planServices(context: Context): void {
   const { desired, observed, plan, verb } = context;
-  plan.notices.push(...leftOutHomes(desired, observed));
+  plan.notices.push(...leftOutHomes(desired, observed, context.unreachable));
   const fragments = planFragments(plan, desired, observed);
   const doneOf = new Map<string, readonly StepId[]>();
   for (const service of desired.services) {
@@ -105,13 +112,19 @@ function planService(context: Context, service: DesiredService, needs: readonly 
     if (change && change.verdict.kind !== 'same') context.changed.push(change);
   }
   for (const [name, ofContainer] of changes) changes.set(name, agreeOnReasons(ofContainer));
-  context.diagnostics.push(...checkLimit(service, changes, context.observed));
+  context.diagnostics.push(...checkLimit(service, changes, context.observed, context.unreachable));
+  if (verbPolicy[context.verb].images === 'keep') context.diagnostics.push(...checkUnfinished(service, changes));
   // Images are everywhere before the first change: a registry that fails then harms nobody.
   const pulled = [...changes.values()].flat().flatMap((change) => (change.pull ? [change.pull] : []));
   let before: readonly StepId[] = [...needs, ...pulled];
+  let early: Early | undefined;
   for (const phase of phasesOf(service)) {
-    const done = planPhase(context, service, phase, changes, before);
-    if (done.length > 0) before = done;
+    const { steps, waysBack } = context.plan;
+    const known = { steps: steps.length, ways: waysBack.length };
+    const done = planPhase(context, service, phase, changes, before, early);
+    if (done.length === 0) continue;
+    early = earlyAfter(service, before, done, steps.slice(known.steps), waysBack.slice(known.ways));
+    before = done;
   }
   const changed = context.plan.steps.slice(planned).some(({ kind }) => kind === 'start' || kind === 'reload');
   if (!changed) return before;
@@ -122,6 +135,22 @@ function planService(context: Context, service: DesiredService, needs: readonly 
     before,
     `must pass before ${service.name} counts as done`,
   );
+}
+
+/** What follows a phase may begin with it if that is of one piece, all of which can go back. */
+function earlyAfter(
+  service: DesiredService,
+  needs: readonly StepId[],
+  done: readonly StepId[],
+  steps: readonly Step[],
+  ways: readonly WayBack[],
+): Early | undefined {
+  const [way] = ways;
+  if (way === undefined || ways.length > 1 || way.impossible !== undefined) return undefined;
+  const container = service.containers.find(({ name }) => name === way.container);
+  if (container?.rollout.strategy !== 'together') return undefined;
+  const stopped = steps.filter(({ kind }) => kind === 'stop').map(({ id }) => id);
+  return { needs, stopped, done, follows: way.rollout, beside: way.container };
 }
 
 function phasesOf(service: DesiredService): readonly Phase[] {
@@ -140,6 +169,7 @@ function planPhase(
   phase: Phase,
   changes: ReadonlyMap<string, Change[]>,
   needs: readonly StepId[],
+  early: Early | undefined,
 ): StepId[] {
   if (typeof phase === 'string') return planRegistration(context.plan, service, phase, context.observed, needs);
   if ('run' in phase) {
@@ -147,7 +177,8 @@ function planPhase(
     // The Galera strategy runs its own bootstrap at the right moment.
     return oneShot && !isGaleraBootstrap(service, oneShot) ? planOneShot(context, service, oneShot, needs) : [];
   }
-  return phase.replace.flatMap((name) => planContainer(context, service, name, changes.get(name) ?? [], needs));
+  const ahead = phase.begin_early ? early : undefined;
+  return phase.replace.flatMap((name) => planContainer(context, service, name, changes.get(name) ?? [], needs, ahead));
 }
 
 function planContainer(
@@ -156,6 +187,7 @@ function planContainer(
   name: string,
   all: readonly Change[],
   needs: readonly StepId[],
+  early: Early | undefined,
 ): StepId[] {
   const done: StepId[] = [];
   const { plan } = context;
@@ -191,8 +223,10 @@ function planContainer(
     balancers,
     whole: service.whole,
     limits: context.limits ?? {},
+    missing: groupHosts.filter((host) => context.unreachable?.includes(host)).length,
     noReturn: noReturn(context, service, phasesOf(service), first),
     keys: wish ? { wish, running } : undefined,
+    early: unconfirmed.length === 0 ? early : undefined,
   };
   if (strategy === 'together') return [...done, ...together(plan, input)];
   // What an interrupted run began is known to serve before another replica is touched.

@@ -1,5 +1,6 @@
-import type { Desired, DesiredContainer } from '../desired/model.ts';
+import type { DesiredContainer } from '../desired/model.ts';
 import {
+  type ContainerName,
   type ContainerSpec,
   type HostName,
   imageName,
@@ -36,9 +37,24 @@ export interface Waits {
   readonly beforeStart?: readonly StepId[];
   /** Left on the node once the replica serves. */
   readonly marker?: Marker | undefined;
+  /** It is replaced while the phase before still goes on. */
+  readonly early?: Early | undefined;
   /** Replicas that must serve while this one is away. */
   readonly keep: number;
   readonly away?: Away | undefined;
+}
+
+/** What the replicas of a phase wait for that goes on beside the phase before it. */
+export interface Early {
+  /** Before the first of them is taken away: what the phase before itself waits for. */
+  readonly needs: readonly StepId[];
+  /** Before a new one takes requests: nothing old of the phase before runs any more. */
+  readonly stopped: readonly StepId[];
+  /** Before their predecessors are removed: the phase before is done. */
+  readonly done: readonly StepId[];
+  /** The rollout of the phase before, and what it replaces: when that goes back, they do too. */
+  readonly follows: string;
+  readonly beside: ContainerName;
 }
 
 export interface Prepared {
@@ -46,7 +62,7 @@ export interface Prepared {
   readonly ids: readonly StepId[];
 }
 
-function base(change: Change, needs: readonly StepId[], reason: string, impact: Impact = 'none') {
+export function base(change: Change, needs: readonly StepId[], reason: string, impact: Impact = 'none') {
   const { service, host } = change.container;
   return { service, host, rollout: rolloutOf(change.container), needs, reason, impact };
 }
@@ -223,64 +239,4 @@ export function removeOld(
 
 export function byHost(changes: readonly Change[], order: readonly HostName[]): Change[] {
   return [...changes].sort((a, b) => order.indexOf(a.container.host) - order.indexOf(b.container.host));
-}
-
-export type Balancers = Desired['balancers'];
-
-function drainMarker(change: Change): Marker {
-  return { key: `drained.${change.container.name}`, value: 'yes' };
-}
-
-function undrainStep(
-  plan: PlanBuilder,
-  change: Change,
-  balancers: Balancers,
-  needs: readonly StepId[],
-  reason: string,
-): StepId[] {
-  const { name: container, servers } = change.container;
-  if (servers.length === 0 || balancers.length === 0) return [];
-  const marker = drainMarker(change);
-  return [plan.add(base(change, needs, reason), { kind: 'undrain', container, servers, balancers, marker }, container)];
-}
-
-/** Takes a serving replica out of every load balancer before it is stopped, once `keep` others serve. */
-export function drain(
-  plan: PlanBuilder,
-  change: Change,
-  balancers: Balancers,
-  needs: readonly StepId[],
-  keep: number,
-): StepId[] {
-  const { name: container, servers, rollout } = change.container;
-  if (!isServing(change) || servers.length === 0 || balancers.length === 0) return [];
-  const marker = drainMarker(change);
-  const patienceSeconds = rollout.drain_time;
-  return [
-    plan.add(
-      base(change, needs, 'lets its sessions end before it stops'),
-      { kind: 'drain', container, servers, balancers, marker, patienceSeconds, keep },
-      container,
-    ),
-  ];
-}
-
-/**
- * Puts it back after its own drain. A replica that did not serve before is announced too: load balancers would need
- * several checks to find out what has just been seen.
- */
-export function undrain(plan: PlanBuilder, change: Change, balancers: Balancers, needs: readonly StepId[]): StepId[] {
-  const reason = isServing(change) ? 'serves again' : 'serves from now on';
-  return undrainStep(plan, change, balancers, needs, reason);
-}
-
-/** A replica that is as wanted but was left drained. */
-export function undrainLeft(
-  plan: PlanBuilder,
-  change: Change,
-  balancers: Balancers,
-  needs: readonly StepId[],
-): StepId[] {
-  if (change.node.markers[drainMarker(change).key] === undefined) return [];
-  return undrainStep(plan, change, balancers, needs, 'left drained by an interrupted run');
 }

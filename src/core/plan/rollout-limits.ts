@@ -29,9 +29,12 @@ export interface RolloutSize {
   readonly keep: number;
 }
 
-/** How many replicas of a group may be away at once: the smaller of batch and limit, never more than the group has. */
-export function rolloutSize(defined: number, group: number, limits: RolloutLimits): RolloutSize {
+/**
+ * How many replicas of a group may be away at once: the smaller of batch and limit, never more than the group has.
+ * `missing` of them are away all the time.
+ */
+export function rolloutSize(defined: number, group: number, limits: RolloutLimits, missing = 0): RolloutSize {
   const wanted = limits.batch === undefined ? defined : replicasOf(limits.batch, group);
   const away = limits.maxUnavailable === undefined ? wanted : replicasOf(limits.maxUnavailable, group);
-  return { batch: Math.max(1, Math.min(wanted, away)), keep: Math.max(0, group - away) };
+  return { batch: Math.max(1, Math.min(wanted, away - missing)), keep: Math.max(0, group - away) };
 }

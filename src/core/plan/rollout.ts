@@ -1,26 +1,24 @@
 import type { EvaluatedGate } from '../desired/gate.ts';
-import type { DesiredOneShot, SharedKeysWish } from '../desired/model.ts';
+import type { DesiredOneShot } from '../desired/model.ts';
 import { type HostName, label } from '../model/node.ts';
+import { type Balancers, drain, isDrainable, undrain, undrainLeft } from './drain.ts';
 import { passGates } from './gates.ts';
 import { record } from './generations.ts';
 import {
   awaitHealthy,
-  type Balancers,
   type Change,
-  drain,
+  type Early,
   isServing,
   prepare,
   removeOld,
   rolloutOf,
   startNew,
   stopOld,
-  temporaryName,
-  undrain,
-  undrainLeft,
   type Waits,
   writeFiles,
 } from './replace.ts';
 import { type RolloutLimits, type RolloutSize, rolloutSize } from './rollout-limits.ts';
+import { type SharedKeys, sharedKeys } from './shared-keys.ts';
 import type { Marker, PlanBuilder, StepId } from './steps.ts';
 import { wayBackAlone, wayBackTogether } from './ways-back.ts';
 
@@ -38,13 +36,17 @@ export interface RolloutInput {
   /** The whole service is selected, so its load balancer entries are there. */
   readonly whole: boolean;
   readonly limits: RolloutLimits;
+  /** Replicas on hosts that cannot be reached: they count as away. */
+  readonly missing: number;
   /** Replicas that an interrupted run replaced and that are not known to serve yet. */
   readonly unconfirmed: readonly Change[];
   /** Replicas that are as wanted. */
   readonly settled: readonly Change[];
   /** Why nothing of this service goes back to an older image, if so. */
   readonly noReturn?: string | undefined;
-  readonly keys?: { readonly wish: SharedKeysWish; readonly running: readonly HostName[] } | undefined;
+  readonly keys?: SharedKeys | undefined;
+  /** Goes on beside the phase before. */
+  readonly early?: Early | undefined;
 }
 
 /** Adds the steps of one container's rollout; returns the steps that stand for "all done". */
@@ -52,7 +54,8 @@ export type Strategy = (plan: PlanBuilder, input: RolloutInput) => StepId[];
 
 export function rolling(plan: PlanBuilder, input: RolloutInput): StepId[] {
   const fresh = input.changes.every((change) => !isServing(change));
-  const size = rolloutSize(input.changes[0]?.container.rollout.batch ?? 1, input.groupHosts.length, input.limits);
+  const { groupHosts, limits, missing } = input;
+  const size = rolloutSize(input.changes[0]?.container.rollout.batch ?? 1, groupHosts.length, limits, missing);
   return inBatches(plan, input, fresh ? { ...size, batch: input.changes.length } : size);
 }
 
@@ -75,12 +78,14 @@ function inOrder(changes: readonly Change[]): Change[] {
 function inBatches(plan: PlanBuilder, input: RolloutInput, { batch: size, keep }: RolloutSize): StepId[] {
   const ordered = inOrder(input.changes);
   const keys = sharedKeys(plan, input);
-  const away = { count: Math.min(size, input.changes.filter(isServing).length), of: input.groupHosts.length };
-  let before: readonly StepId[] = input.needs;
+  const early = ordered.every((change) => isDrainable(change, input.balancers)) ? input.early : undefined;
+  const serving = input.changes.filter(isServing).length;
+  const away = { count: Math.min(size, serving) + input.missing, of: input.groupHosts.length, beside: early?.beside };
+  let before: readonly StepId[] = early ? early.needs : input.needs;
   const done: StepId[] = [];
   for (let at = 0; at < ordered.length; at += size) {
     const ends = ordered.slice(at, at + size).map((change) => {
-      const waits: Waits = { before, beforeStart: keys.distributed, keep, away };
+      const waits: Waits = { before, beforeStart: keys.distributed, keep, away, early };
       return replaceOne(plan, input, change, waits, keys.prepared.get(change));
     });
     before = ends.map((end) => end.serving);
@@ -93,7 +98,8 @@ function inBatches(plan: PlanBuilder, input: RolloutInput, { batch: size, keep }
 /** A cluster that is only just being formed cannot pass yet: its gates are asked at the end. */
 function betweenBatches(plan: PlanBuilder, input: RolloutInput, needs: readonly StepId[]): readonly StepId[] {
   const service = input.changes[0]?.container.service ?? '';
-  return passGates(plan, service, input.gates, needs, 'must pass before the next batch');
+  if (input.gates.length === 0) return needs;
+  return passGates(plan, service, input.gates, [...needs, ...input.needs], 'must pass before the next batch');
 }
 
 function replaceOne(
@@ -104,16 +110,21 @@ function replaceOne(
   preparedAlready?: readonly StepId[],
 ): { serving: StepId; all: StepId[] } {
   const ready = [...waits.before, ...(preparedAlready ?? prepare(plan, site, change, waits.before).ids)];
-  const drained = change.verdict.kind === 'start' ? [] : drain(plan, change, balancers, ready, waits.keep);
+  const drained = drain(plan, change, balancers, ready, waits.keep);
   const stopped = stopOld(plan, change, [...ready, ...drained], 'replica', waits.away);
   const needs = [...ready, ...stopped, ...(waits.beforeStart ?? [])];
   const started = startNew(plan, change, needs, waits.marker);
   const healthy = started.slice(-1);
   const known = whole || isServing(change) ? balancers : [];
-  const [serving = ''] = [...undrain(plan, change, known, healthy), ...healthy];
-  const removed = removeOld(plan, change, [serving]);
-  record(plan, change, [serving], served);
-  wayBackAlone(plan, { balancers, noReturn }, change, [...stopped, ...started]);
+  const { early } = waits;
+  const announced = undrain(plan, change, known, [...healthy, ...(early?.stopped ?? [])]);
+  const [serving = ''] = [...announced, ...healthy];
+  const settled = [serving, ...(early?.done ?? [])];
+  const removed = removeOld(plan, change, settled);
+  record(plan, change, settled, served);
+  // One that runs ahead may have to go back from every stage.
+  const triggers = early ? [...drained, ...stopped, ...started, ...announced] : [...stopped, ...started];
+  wayBackAlone(plan, { balancers, noReturn, follows: early?.follows }, change, triggers);
   return { serving, all: [serving, ...removed] };
 }
 
@@ -152,41 +163,6 @@ export function together(plan: PlanBuilder, input: RolloutInput): StepId[] {
   for (const change of all) record(plan, change, serving, served);
   wayBackTogether(plan, input, all, input.settled, [...stopped, ...started.flat(), ...awaited]);
   return [...serving, ...removed];
-}
-
-/**
- * Keys shared by all replicas lie in each host's volume before any replica starts. Containers that do not exist yet
- * are created first: their volumes are reached through them.
- */
-function sharedKeys(plan: PlanBuilder, input: RolloutInput) {
-  const nothing = { distributed: [] as StepId[], prepared: new Map<Change, readonly StepId[]>() };
-  if (input.keys === undefined || input.changes.length === 0) return nothing;
-  const { wish, running } = input.keys;
-  const marker = { key: `keys.${wish.container}`, value: wish.kind };
-  const missing = input.changes.filter((change) => change.node.markers[marker.key] !== marker.value);
-  if (missing.length === 0) return nothing;
-  const prepared = new Map(missing.map((change) => [change, prepare(plan, input.site, change, input.needs).ids]));
-  const first = missing[0];
-  if (first === undefined) return nothing;
-  const holders = [
-    ...running.map((host) => ({ host, container: wish.container })),
-    ...missing
-      .filter((change) => !running.includes(change.container.host))
-      .map((change) => ({ host: change.container.host, container: temporaryName(change) })),
-  ];
-  const id = plan.add(
-    {
-      service: first.container.service,
-      host: first.container.host,
-      rollout: rolloutOf(first.container),
-      needs: [...prepared.values()].flat(),
-      reason: `every replica needs the same ${wish.kind} keys`,
-      impact: 'none',
-    },
-    { kind: 'keys', wish, holders, marker },
-    wish.container,
-  );
-  return { distributed: [id], prepared };
 }
 
 /** A member joins or is replaced only while all the others are Synced in one Primary component. */

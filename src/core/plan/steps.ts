@@ -21,6 +21,8 @@ export interface Marker {
 export interface Away {
   readonly count: number;
   readonly of: number;
+  /** Meanwhile this container is replaced too; a new replica takes requests once none of its old ones runs. */
+  readonly beside?: ContainerName | undefined;
 }
 
 interface StepBase {
@@ -91,8 +93,8 @@ export type StepAction =
       /** Other servers of each backend that must take requests before this one stops to. */
       readonly keep: number;
     } & InBalancers)
-  /** Takes requests again. */
-  | ({ readonly kind: 'undrain' } & InBalancers)
+  /** Takes requests again. With `untold` the marker stays and says so: some load balancers could not be told. */
+  | ({ readonly kind: 'undrain'; readonly untold?: string | undefined } & InBalancers)
   | { readonly kind: 'remove'; readonly container: ContainerName }
   /** Keeps what a container that serves is made of, for a way back; then the marker says so. */
   | {
@@ -189,6 +191,8 @@ export interface WayBack {
   readonly container: ContainerName;
   /** Steps of the plan whose failure leads here. */
   readonly triggers: readonly StepId[];
+  /** Another rollout that it may have run ahead of: when that one goes back, this one does too. */
+  readonly follows?: string | undefined;
   readonly steps: readonly Step[];
   /** Why there is none: then there are no steps. */
   readonly impossible?: string | undefined;

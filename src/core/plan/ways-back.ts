@@ -1,7 +1,8 @@
 import { label, type ObservedContainer } from '../model/node.ts';
 import { nextSuffix, previousSuffix } from './compare.ts';
+import { type Balancers, drain, undrain } from './drain.ts';
 import { configSeen, filesRecorded, oldOf } from './generations.ts';
-import { type Balancers, type Change, undrain } from './replace.ts';
+import type { Change } from './replace.ts';
 import { PlanBuilder, type StepAction, type StepId } from './steps.ts';
 
 /** What never served is not worth a long wait: the old one shall serve again within a minute. */
@@ -15,25 +16,29 @@ export interface WayBackInput {
   readonly balancers: Balancers;
   /** Why nothing goes back to an older image, if so. */
   readonly noReturn?: string | undefined;
+  /** The rollout this one must go back with. */
+  readonly follows?: string | undefined;
 }
 
 /** A replica stands or falls alone: the old one comes back where the new one fails. */
 export function wayBackAlone(
   plan: PlanBuilder,
-  { balancers, noReturn }: WayBackInput,
+  { balancers, noReturn, follows }: WayBackInput,
   change: Change,
   triggers: readonly StepId[],
 ): void {
   const old = oldOf(change);
   if (old === undefined) return;
-  const way = start(change, [change.container.host], triggers);
+  const way = { ...start(change, [change.container.host], triggers), follows };
   if (noReturn !== undefined && changesImage(change, old)) {
     plan.waysBack.push({ ...way, steps: [], impossible: noReturn });
     return;
   }
   const back = new PlanBuilder('back/');
-  const files = restore(plan, back, change, old, []);
-  const healthy = putBack(back, change, files);
+  // One that has run ahead takes requests already. It stops to, whatever the others do: the version it calls goes back.
+  const ready = follows === undefined ? [] : drain(back, change, balancers, [], 0);
+  const files = restore(plan, back, change, old, ready);
+  const healthy = putBack(back, change, [...ready, ...files]);
   undrain(back, change, balancers, healthy);
   plan.waysBack.push({ ...way, steps: back.steps });
 }

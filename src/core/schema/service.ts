@@ -71,7 +71,6 @@ const rollout = z.strictObject({
    * itself waits for a server (`haproxy_server_timeout`): by then every session has ended.
    */
   drain_time: seconds.default(60),
-  /** Seconds without any progress after which a starting container is given up. */
   /**
    * Seconds without any progress after which a starting container is given up. Progress is a restart, a line in its
    * log unlike all before (numbers left out), or another answer of its health check. A service that does long work
@@ -152,7 +151,15 @@ const oneShot = z.strictObject({
 const phase = z.union([
   z.enum(['databases', 'identity', 'messaging']),
   z.strictObject({ run: text }),
-  z.strictObject({ replace: z.array(text).min(1) }),
+  z.strictObject({
+    replace: z.array(text).min(1),
+    /**
+     * Does not wait until the phase before (one of strategy `together`) is done: a replica is drained and replaced
+     * meanwhile and takes requests as soon as nothing old of that phase runs any more. When that phase goes back, these
+     * replicas do so before it. For containers behind a load balancer whose calls wait while their callee is away.
+     */
+    begin_early: z.boolean().optional(),
+  }),
 ]);
 
 const identity = z.strictObject({

@@ -39,6 +39,16 @@ export const commandLine: readonly Case[] = [
   { of: 'unknown option', args: ['reconfigure', '--tagz', 'x'], says: ['there is no option --tagz', 'mean --tags?'] },
   { of: 'option without value', args: ['reconfigure', '--tags'], says: ['--tags <tags> needs a value'] },
   { of: 'option with a bad value', args: ['status', '--forks', 'x'], says: ['x is not a whole number from 1 on'] },
+  {
+    of: 'a limit of failing hosts that is none',
+    args: ['upgrade', '--max-fail', '120%'],
+    says: ['--max-fail <n>: 120% is not a whole number from 0 on, or a share: 10%'],
+  },
+  {
+    of: 'skipping where nothing is chosen',
+    args: ['apply', 'x', '--skip-unreachable'],
+    says: ['no option --skip-unr'],
+  },
   { of: 'too many arguments', args: ['deploy', 'heat'], says: ['deploy: too many arguments', '--tags'] },
   { of: 'plan without verb', args: ['plan'], says: ['plan: the argument VERB is missing'] },
   { of: 'plan of an unknown verb', args: ['plan', 'upgrad'], says: ['there is no verb upgrad', 'mean upgrade?'] },

@@ -16,7 +16,7 @@ const site = new SimulatedSite();
 const deployed = emptyWorld(site);
 await change(site, deployed, 'deploy');
 const changed = new SimulatedSite({ globals: 'memcached_max_memory: 77\n' });
-const options = changeOptions({ tags: ['memcached'], yes: true });
+const raw = { tags: ['memcached'], yes: true };
 let root = '';
 
 beforeEach(async () => {
@@ -34,12 +34,22 @@ async function put(name: string, end: string): Promise<void> {
   await chmod(path, 0o755);
 }
 
+interface Given {
+  readonly skipped?: Survey['skipped'];
+  readonly maxFail?: string;
+  /** Nodes that cannot write files. */
+  readonly full?: readonly string[];
+}
+
 /** Real processes as hooks, simulated nodes; what a person would read, without the times. */
-async function run(failing: string, lookAgain?: () => Promise<void>) {
+async function run(failing: string, lookAgain?: () => Promise<void>, given: Given = {}) {
   const names = ['pre-run', 'pre-service', 'post-service', 'on-failure', 'post-run'];
   for (const name of names) await put(name, name === failing ? 'exit 9' : '');
   const hooks = must(await readHooks(root));
   const world = copyOf(deployed);
+  world.before = ({ host, call }) => {
+    if (call === 'create' && given.full?.includes(host)) throw new Error('no space left on device');
+  };
   const { target, desired } = changed.desired({ tags: ['memcached'] });
   const plan = withHooks(must(changed.plan('reconfigure', observe(world), { tags: ['memcached'] })), hooks, new Map());
   const lines: string[] = [];
@@ -54,10 +64,18 @@ async function run(failing: string, lookAgain?: () => Promise<void>) {
     redactWith: () => {},
   };
   const simulated = { loaded: changed.loaded, target, desired, observed: observe(world), nodes: world.nodes };
-  const survey = { ...simulated, digests: new Map(), hooks, hookTimeout: 20 } as unknown as Survey;
-  const exit = await carryOut(plan, survey, options, output, lookAgain).catch((cause: unknown) => cause);
+  const survey = {
+    ...simulated,
+    digests: new Map(),
+    hooks,
+    hookTimeout: 20,
+    skipped: given.skipped,
+  } as unknown as Survey;
+  const exit = await carryOut(plan, survey, changeOptions({ ...raw, maxFail: given.maxFail }), output, lookAgain).catch(
+    (cause: unknown) => cause,
+  );
   const told = lines.filter((line) => /^[a-z-]+: |^warning|^error/.test(line)).map((line) => line.trim());
-  return { exit, told, touched: world.log.length > 0 };
+  return { exit, told, lines, touched: world.log.length > 0 };
 }
 
 it('runs every hook in its turn', async () => {
@@ -83,4 +101,23 @@ it('counts nodes that still differ as a failure', async () => {
   const { exit, told } = await run('none', () => Promise.reject(rest));
   expect(exit).toBe(rest);
   expect(told.slice(3)).toEqual(['on-failure:  failed', 'post-run:  failed']);
+});
+
+it('says at the very end which hosts it did without', async () => {
+  const { exit, lines } = await run('none', undefined, { skipped: [{ host: 'node9', why: 'no answer' }] });
+  expect(exit).toBe(0);
+  expect(lines.at(-1)).toBe(
+    'warning: node9: was skipped: nothing was done there\n    run the same command again when it is back',
+  );
+});
+
+it('stops when more hosts have failed than may, and says so', async () => {
+  const stopped = await run('none', undefined, { maxFail: '0', full: ['node1', 'node2'] });
+  expect(stopped.exit).toBe(1);
+  expect(stopped.lines).toContainEqual(
+    expect.stringMatching(/^stopped: 1 host failed \(node1\), which is more than --max-fail 0 allows; \d+ steps/),
+  );
+  const { lines } = await run('none', undefined, { maxFail: '1', full: ['node1'] });
+  expect(lines.filter((line) => line.startsWith('stopped'))).toEqual([]);
+  expect(lines).toContainEqual(expect.stringContaining('1 step failed on node1:'));
 });

@@ -26,6 +26,12 @@ describe('the commands', () => {
     for (const { name, takes } of commands.filter((c) => !c.mutating)) expect(takes, name).not.toContain('yes');
   });
 
+  it('take a limit of failing hosts when they carry a plan out, and may skip hosts when they choose them', () => {
+    for (const { name, takes } of mutating) expect(takes, name).toContain('failures');
+    for (const { name, takes } of mutating) expect(takes.includes('unreachable'), name).toBe(name !== 'apply');
+    expect(commands.find(({ name }) => name === 'plan')?.takes).toContain('unreachable');
+  });
+
   it('show examples that begin with the program and use the command', () => {
     for (const { name, examples } of commands) {
       expect(examples.length, name).toBeGreaterThan(0);
@@ -66,5 +72,11 @@ describe('changeOptions', () => {
     });
     expect(changeOptions({ yes: 'yes' }).yes).toBe(false);
     expect(changeOptions({ yesIReallyReallyMeanIt: true }).yes).toBe(true);
+    expect(changeOptions({ maxFail: '10%' }).maxFail).toEqual({ amount: 10, percent: true });
+    // Where skipping is not offered nobody is told to.
+    expect([{}, { skipUnreachable: false }].map((given) => changeOptions(given).skipUnreachable)).toEqual([
+      undefined,
+      false,
+    ]);
   });
 });

@@ -87,9 +87,14 @@ describe('an upgrade of magnum', () => {
     expect(steps(plan, 'stop', 'magnum_conductor')).toHaveLength(3);
   });
 
-  it('then replaces the APIs one host at a time', () => {
+  it('replaces the APIs meanwhile, one host at a time, and lets none serve beside an old conductor', () => {
+    const stops = steps(plan, 'stop', 'magnum_conductor');
     const conductors = steps(plan, 'healthy', 'magnum_conductor');
-    expect(precedes(plan, conductors, steps(plan, 'stop', 'magnum_api'))).toBe(true);
+    for (const conductor of [...stops, ...conductors]) {
+      expect(precedes(plan, conductor, step(plan, 'healthy', 'magnum_api', 'node1'))).toBe(false);
+    }
+    expect(precedes(plan, stops, steps(plan, 'undrain', 'magnum_api'))).toBe(true);
+    expect(precedes(plan, conductors, steps(plan, 'remove', 'magnum_api__previous'))).toBe(true);
     for (const [one, next] of [
       ['node1', 'node2'],
       ['node2', 'node3'],

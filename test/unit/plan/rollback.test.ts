@@ -100,7 +100,7 @@ describe('a rollback', () => {
     const { plan, notices } = await rollback(world);
     expect(stateOf(world)).toEqual(stateOf(upgraded));
     expect(notices).toEqual([]);
-    expect(precedes(plan, steps(plan, 'healthy', 'magnum_conductor'), steps(plan, 'stop', 'magnum_api'))).toBe(true);
+    expect(precedes(plan, steps(plan, 'stop', 'magnum_conductor'), steps(plan, 'undrain', 'magnum_api'))).toBe(true);
   });
 
   it('goes back from a configuration alone', async () => {

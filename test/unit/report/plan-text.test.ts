@@ -108,6 +108,7 @@ describe('progress', () => {
     expect(lines).toEqual([
       '   2.5s  a  stop web: done (was there) in 2.5 s',
       '   2.5s  a  stop web: FAILED\nerror: a: it broke\n    mend it',
+      '\n1 step failed on a:\n  a\n    web: stop web\n',
       '1 steps done, 1 failed, 0 not started, in 2.5 s',
     ]);
   });

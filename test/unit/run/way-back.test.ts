@@ -3,7 +3,16 @@ import { DeployError, error, exitCode } from '../../../src/core/model/diagnostic
 import type { Plan } from '../../../src/core/plan/steps.ts';
 import { outcomeText } from '../../../src/report/outcome-text.ts';
 import type { RunResult } from '../../../src/run/run.ts';
-import { carryOut, change, copyOf, emptyWorld, observe, stateOf, watchForMixedVersions } from '../../sim/scenario.ts';
+import {
+  carryOut,
+  change,
+  copyOf,
+  emptyWorld,
+  observe,
+  stateOf,
+  watchForCallsFromAhead,
+  watchForMixedVersions,
+} from '../../sim/scenario.ts';
 import { type Choice, must, SimulatedSite } from '../../sim/site.ts';
 import type { SimulatedWorld } from '../../sim/world.ts';
 
@@ -52,6 +61,10 @@ function heal(world: SimulatedWorld): void {
 async function upgrade(world: SimulatedWorld, of = newer, choice = magnum): Promise<{ plan: Plan; result: RunResult }> {
   const plan = must(of.plan('upgrade', observe(world), choice));
   return { plan, result: await carryOut(plan, world) };
+}
+
+function containersOf(result: RunResult): string[] {
+  return result.reverted.map(({ way }) => way.container);
 }
 
 function tags(world: SimulatedWorld, name: string): (string | undefined)[] {
@@ -150,9 +163,13 @@ describe('replicas whose versions must not mix', () => {
   it.each(faults)('all go back when one of them %s', async (fault) => {
     const world = copyOf(deployed);
     const mixed = watchForMixedVersions(world, 'magnum_conductor');
+    const ahead = watchForCallsFromAhead(world, old);
     breakNew(world, 'magnum_conductor', fault, 'node2');
     const { result } = await upgrade(world);
-    expect(result.reverted).toMatchObject([{ way: { container: 'magnum_conductor' } }]);
+    expect(new Set(containersOf(result))).toEqual(new Set(['magnum_api', 'magnum_conductor']));
+    expect(containersOf(result).at(-1)).toBe('magnum_conductor');
+    expect(ahead).toEqual([]);
+    expect([...world.nodes.values()].flatMap((node) => [...node.markers.keys()])).not.toContain('drained.magnum_api');
     expect(tags(world, 'magnum_conductor')).toEqual([old, old, old]);
     expect(tags(world, 'magnum_api')).toEqual([old, old, old]);
     expect(mixed).toEqual([]);
@@ -184,8 +201,40 @@ describe('replicas whose versions must not mix', () => {
       return { code: 1, stdout: '', stderr: 'refused' };
     };
     const { result } = await upgrade(world);
-    expect(result.reverted).toHaveLength(1);
+    expect(new Set(containersOf(result))).toEqual(new Set(['magnum_api', 'magnum_conductor']));
+    expect(containersOf(result).at(-1)).toBe('magnum_conductor');
     expect(asked).toBeLessThan(8);
+  });
+
+  it('let no API go on that is replaced beside them when they cannot be stopped', async () => {
+    const world = copyOf(deployed);
+    let refused = 0;
+    world.before = ({ call, subject }) => {
+      if (call !== 'stop' || subject !== 'magnum_conductor' || refused++ > 0) return;
+      throw new DeployError([error('engine', 'cannot stop the container')], exitCode.failed);
+    };
+    const { plan, result } = await upgrade(world);
+    expect(containersOf(result).at(-1)).toBe('magnum_conductor');
+    expect(world.log.filter(({ call, subject }) => call === 'start' && subject === 'magnum_api')).toEqual([]);
+    expect([...world.nodes.values()].flatMap((node) => [...node.markers.keys()])).not.toContain('drained.magnum_api');
+    expect(outcomeText(plan, result)).toContain('PUT BACK: magnum_conductor on node1, node2, node3');
+    expect(tags(world, 'magnum_api')).toEqual([old, old, old]);
+  });
+
+  it('are finished by an upgrade, and by no verb that keeps images, when a kill left an API ahead of them', async () => {
+    const world = copyOf(deployed);
+    let killed: SimulatedWorld | undefined;
+    world.after = ({ host, call, subject }) => {
+      if (host === 'node1' && call === 'start' && subject === 'magnum_api') killed = copyOf(world);
+    };
+    await upgrade(world);
+    if (killed === undefined) throw new Error('never started');
+    const refused = newer.plan('reconfigure', observe(killed), magnum);
+    expect(refused.diagnostics).toMatchObject([{ code: 'upgrade-unfinished', host: 'node1' }]);
+    const ahead = watchForCallsFromAhead(killed, old);
+    await change(newer, killed, 'upgrade', magnum);
+    expect(ahead).toEqual([]);
+    expect(stateOf(killed)).toEqual(stateOf(world));
   });
 
   it('go back with their files when a new configuration stops them', async () => {

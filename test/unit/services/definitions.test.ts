@@ -154,12 +154,12 @@ describe('example inventories', () => {
 });
 
 describe('the order inside a service', () => {
-  it('magnum: migration, all conductors together, then the APIs one by one', () => {
+  it('magnum: migration, all conductors together, meanwhile the APIs one by one', () => {
     const magnum = definitions.get('magnum');
     expect(magnum?.phases.slice(-3)).toEqual([
       { run: 'bootstrap_magnum' },
       { replace: ['magnum_conductor'] },
-      { replace: ['magnum_api'] },
+      { replace: ['magnum_api'], begin_early: true },
     ]);
     expect(magnum?.containers.magnum_conductor?.rollout.strategy).toBe('together');
     expect(magnum?.containers.magnum_api?.rollout).toMatchObject({ strategy: 'rolling', batch: 1 });
