@@ -243,6 +243,23 @@ describe('containers', () => {
     expect(absent.message).toContain('is not on the node');
   });
 
+  it('tells a full disk of the engine from a container that cannot be created', async () => {
+    const folder = path.join(home, 'engine', 'data', 'containers');
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4k', 'tmpfs', folder]);
+    try {
+      writeFileSync(path.join(folder, 'full'), 'x'.repeat(4096));
+      const thrown = await problem(node.create('app', spec(), labels));
+      expect(thrown.diagnostics[0]).toMatchObject({ code: 'no-space', host: 'node1' });
+      expect(thrown.message).toMatch(
+        /cannot create the container app: no space left on the engine’s disk \(.*\)\n.*make room/,
+      );
+      expect(thrown.exit).toBe(4);
+    } finally {
+      execFileSync('umount', ['-l', folder]);
+    }
+    await node.remove('app');
+  });
+
   it('gives up a command and a wait after their time', async () => {
     await node.create('app', spec(), labels);
     await node.start('app');
