@@ -6,8 +6,8 @@ import type { Scope } from '../core/site/variables.ts';
 import { type MissingImage, MissingImages } from '../edge/registry/missing-images.ts';
 import type { Registry } from '../edge/registry/registry.ts';
 
-/** The site's registry as its variables describe it. */
-export async function openSiteRegistry(scope: Scope): Promise<Registry> {
+/** The site's registry as its variables describe it. `note` is told what is waited for, each sentence once. */
+export async function openSiteRegistry(scope: Scope, note?: (text: string) => void): Promise<Registry> {
   const { openRegistry } = await import('../edge/registry/registry.ts');
   const registry = String(scope.get('docker_registry'));
   const at = { file: 'globals.yml', line: 1, column: 1 };
@@ -18,7 +18,13 @@ export async function openSiteRegistry(scope: Scope): Promise<Registry> {
     username && password
       ? new Map([[registry, { username: String(username), password: new Secret(String(password)) }]])
       : new Map();
-  return openRegistry({ insecure: insecure ? [registry] : [], credentials });
+  const told = new Set<string>();
+  const onWait = (text: string): void => {
+    // Many images are asked for at once, and all of them wait for the same.
+    if (!told.has(text)) note?.(text);
+    told.add(text);
+  };
+  return openRegistry({ insecure: insecure ? [registry] : [], credentials, onWait });
 }
 
 /** Each tag to its digest, asked once; a tag that does not exist is reported once, with all images it lacks. */

@@ -8,6 +8,7 @@ import { makePlan } from '../core/plan/plan.ts';
 import { type ChangeVerb, imagesToResolve, type Observed } from '../core/plan/policy.ts';
 import { type HostClaim, precheck } from '../core/plan/prechecks.ts';
 import { requiredServices } from '../core/plan/required.ts';
+import { missingRoom } from '../core/plan/room.ts';
 import type { Plan } from '../core/plan/steps.ts';
 import type { OpenNode } from '../edge/node/node.ts';
 import { readHooks } from '../edge/store/read-hooks.ts';
@@ -102,7 +103,7 @@ export async function planFor(
   const observed = selectedOnly(survey);
   const leftovers = leftoverInput(loaded, target, options, survey.observed);
   const problems = [...found];
-  const digests = await digestsFor(verb, survey).catch((cause: unknown) => {
+  const digests = await digestsFor(verb, survey, output).catch((cause: unknown) => {
     if (!(cause instanceof DeployError)) throw cause;
     problems.push(...cause.diagnostics);
     return new Map<string, string>();
@@ -125,6 +126,8 @@ export async function planFor(
     notices: survey.notices,
   };
   const coarse = makePlan(input);
+  const full = coarse.ok ? missingRoom(coarse.value, observed) : [];
+  if (full.length > 0) throw new DeployError(full, exitCode.nodeNotUsable);
   const details = coarse.ok ? await readDetails(coarse.value, survey) : undefined;
   if (details === undefined) return unwrap(coarse, output, exitCode.nodeNotUsable);
   return unwrap(makePlan({ ...input, details }), output, exitCode.nodeNotUsable);
@@ -153,12 +156,12 @@ export function selectedOnly({ target, observed }: Pick<Survey, 'target' | 'obse
   return new Map([...observed].filter(([host]) => target.hosts.includes(host)));
 }
 
-async function digestsFor(verb: ChangeVerb, survey: Survey): Promise<ReadonlyMap<string, string>> {
+async function digestsFor(verb: ChangeVerb, survey: Survey, output: Output): Promise<ReadonlyMap<string, string>> {
   const { digests } = survey;
   const images = imagesToResolve(verb, survey.desired, selectedOnly(survey)).filter((i) => !digests.has(imageName(i)));
   const [host] = survey.target.hosts;
   if (images.length === 0 || host === undefined) return digests;
-  const registry = await openSiteRegistry(survey.loaded.site.scope(host));
+  const registry = await openSiteRegistry(survey.loaded.site.scope(host), (text) => output.note(text));
   for (const [name, digest] of await resolveDigests(registry, images)) digests.set(name, digest);
   return digests;
 }

@@ -18,8 +18,9 @@ type Executors = { readonly [K in StepKind]: Executor<K> };
 /** Every kind of step has exactly one executor; a kind without one does not compile. */
 export const executors: Executors = {
   pull: async (step, { node, progress }) => {
-    const { pulled } = await node.pull(step.image, progress);
-    return pulled ? undefined : 'was there';
+    const { pulled, attempts = 1 } = await node.pull(step.image, progress);
+    if (!pulled) return 'was there';
+    return attempts > 1 ? `at the ${attempts}. attempt` : undefined;
   },
 
   write: async (step, { node }) => {

@@ -18,7 +18,7 @@ export interface NodePort {
   observe(want?: { images?: boolean; listening?: boolean }): Promise<ObservedNode>;
 
   /** Pulls by digest and tags the result; no request to the registry when the node has that digest. */
-  pull(image: PinnedImage, onProgress?: (line: string) => void): Promise<{ pulled: boolean }>;
+  pull(image: PinnedImage, onProgress?: (line: string) => void): Promise<{ pulled: boolean; attempts?: number }>;
 
   /** One tar stream into a staging directory, renamed into place file by file; then removes what is listed. */
   writeFiles(files: readonly FileContent[], remove: readonly string[]): Promise<void>;

@@ -126,9 +126,15 @@ describe('images', () => {
     const missing = await problem(node.pull({ ...image, digest }));
     expect(missing.diagnostics[0]).toMatchObject({ code: 'image-missing', host: 'node1' });
     const repository = `127.0.0.1:${await freePort()}/lab/busybox`;
-    const down = await problem(node.pull({ ...image, repository }));
+    const patient = await openNode(target(), options({ pullDelaysMs: [10, 20] }));
+    const lines: string[] = [];
+    const down = await problem(patient.pull({ ...image, repository }, (line) => lines.push(line)));
     expect(down.diagnostics[0]).toMatchObject({ code: 'registry-down', host: 'node1' });
     expect(down.message).toContain(repository);
+    expect(down.message).toContain('3 attempts were made');
+    expect(down.exit).toBe(4);
+    expect(lines.filter((line) => line.includes('again in'))).toHaveLength(2);
+    await patient.close();
   });
 });
 
@@ -174,6 +180,7 @@ describe('files', () => {
       ];
       const thrown = await problem(full.writeFiles(files, []));
       expect(thrown.diagnostics[0]).toMatchObject({ code: 'no-space', host: 'node1' });
+      expect(thrown.exit).toBe(4);
       expect(thrown.message).toContain(`${small}/a/big: no space left on its disk; the old files are still in place`);
       expect(readFileSync(`${small}/a/x`, 'utf8')).toBe('old');
       expect(readdirSync(`${small}/.deploy/staging`)).toEqual([]);
@@ -234,6 +241,23 @@ describe('containers', () => {
     expect(refused.diagnostics[0]).toMatchObject({ code: 'image-missing', host: 'node1' });
     const absent = await problem(node.create('app', spec({ image: { ...image, tag: 'absent' } }), labels));
     expect(absent.message).toContain('is not on the node');
+  });
+
+  it('tells a full disk of the engine from a container that cannot be created', async () => {
+    const folder = path.join(home, 'engine', 'data', 'containers');
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4k', 'tmpfs', folder]);
+    try {
+      writeFileSync(path.join(folder, 'full'), 'x'.repeat(4096));
+      const thrown = await problem(node.create('app', spec(), labels));
+      expect(thrown.diagnostics[0]).toMatchObject({ code: 'no-space', host: 'node1' });
+      expect(thrown.message).toMatch(
+        /cannot create the container app: no space left on the engine’s disk \(.*\)\n.*make room/,
+      );
+      expect(thrown.exit).toBe(4);
+    } finally {
+      execFileSync('umount', ['-l', folder]);
+    }
+    await node.remove('app');
   });
 
   it('gives up a command and a wait after their time', async () => {

@@ -12,6 +12,7 @@ export interface LabProcess {
   readonly args: readonly string[];
   /** Absent when the program writes its own pid file. */
   readonly pidFile?: string;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Ids of the running processes of that kind, from /proc: pid files lie after a crash or a reboot. */
@@ -40,7 +41,7 @@ export function startDetached(process: LabProcess): number {
     const child = spawn(process.program, process.args, {
       detached: true,
       stdio: ['ignore', log, log],
-      env: labEnvironment(),
+      env: labEnvironment(process.env),
       cwd: '/',
     });
     child.on('error', () => undefined);

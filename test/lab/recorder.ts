@@ -28,10 +28,21 @@ async function runFolder(node: NodeName): Promise<string> {
  */
 export async function recordEngineCalls(work: () => Promise<void>): Promise<readonly EngineCall[]> {
   const calls: EngineCall[] = [];
+  await aroundEngines((call) => {
+    calls.push(call);
+  }, work);
+  return calls;
+}
+
+/** Runs `work` while `before` is told of every call to a node's engine, which has to wait until it has returned. */
+export async function aroundEngines(
+  before: (call: EngineCall) => Promise<void> | void,
+  work: () => Promise<void>,
+): Promise<void> {
   await putSocketsBack();
   const recorders: Server[] = [];
   try {
-    for (const { name } of NODES) recorders.push(await record(name, await runFolder(name), calls));
+    for (const { name } of NODES) recorders.push(await record(name, await runFolder(name), before));
     await work();
   } finally {
     for (const recorder of recorders) {
@@ -40,7 +51,6 @@ export async function recordEngineCalls(work: () => Promise<void>): Promise<read
     }
     await putSocketsBack();
   }
-  return calls;
 }
 
 /** Repairs what a recorder that was killed has left: the engine's socket gets its name back. */
@@ -66,18 +76,20 @@ function accepts(socket: string): Promise<boolean> {
   });
 }
 
-async function record(node: NodeName, folder: string, calls: EngineCall[]): Promise<Server> {
+async function record(
+  node: NodeName,
+  folder: string,
+  before: (call: EngineCall) => Promise<void> | void,
+): Promise<Server> {
   const [socket, aside] = [join(folder, 'docker.sock'), join(folder, asideName)];
-  const note = ({ method = '', url = '' }: IncomingMessage): void => {
-    calls.push({ node, method, path: url });
-  };
-  const recorder = createServer((incoming, outgoing) => {
-    note(incoming);
+  const tell = ({ method = '', url = '' }: IncomingMessage) => before({ node, method, path: url });
+  const recorder = createServer(async (incoming, outgoing) => {
+    await tell(incoming);
     passOn(aside, incoming, outgoing);
   });
   // What becomes a stream of its own (exec, attach) is passed on byte by byte.
-  recorder.on('upgrade', (incoming: IncomingMessage, client: Duplex, head: Buffer) => {
-    note(incoming);
+  recorder.on('upgrade', async (incoming: IncomingMessage, client: Duplex, head: Buffer) => {
+    await tell(incoming);
     const engine = connect(aside);
     engine.write(`${incoming.method} ${incoming.url} HTTP/1.1\r\n${headerLines(incoming)}\r\n`);
     engine.write(head);

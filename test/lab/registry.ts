@@ -22,6 +22,8 @@ const registry: LabProcess = {
   pidFile: paths.registryPid,
 };
 
+const asidePort = 5077;
+
 const CONFIGURATION = `version: 0.1
 log:
   level: warn
@@ -54,6 +56,17 @@ export async function startRegistry(): Promise<'already running' | 'started'> {
   );
 }
 
+/**
+ * Starts the stopped registry on loopback, so that something else can stand at its address; returns the port. With the
+ * same configuration it is one of the lab's processes: stopped like the registry, and by the next start of it.
+ */
+export async function startRegistryAside(): Promise<number> {
+  startDetached({ ...registry, env: { REGISTRY_HTTP_ADDR: `127.0.0.1:${asidePort}` } });
+  const answers = async (): Promise<boolean> => (await status('/v2/', `127.0.0.1:${asidePort}`)) === 200;
+  if (await waitFor(answers, 15_000)) return asidePort;
+  throw new LabError(`the lab's registry does not come up on port ${asidePort}:\n${logTail(registry.program)}`);
+}
+
 /** Stops the registry, for fault tests and for removing the lab. */
 export async function stopRegistry(): Promise<void> {
   await stopProcesses(registry.program, registry.argument, 3_000);
@@ -69,10 +82,10 @@ export async function registryHas(repository: string, tag: string): Promise<bool
   return (await status(`/v2/${repository}/manifests/${tag}`)) === 200;
 }
 
-async function status(path: string): Promise<number> {
+async function status(path: string, address: string = REGISTRY): Promise<number> {
   try {
     const accept = 'application/vnd.docker.distribution.manifest.v2+json';
-    const response = await fetch(`http://${REGISTRY}${path}`, {
+    const response = await fetch(`http://${address}${path}`, {
       headers: { accept },
       signal: AbortSignal.timeout(3_000),
     });

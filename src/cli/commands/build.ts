@@ -25,7 +25,7 @@ export async function run({ args, options: raw, output }: Invocation): Promise<E
   const selected = unwrap(selectImages(args, definitions, enabled), output, exitCode.badInput);
   const host = buildHost(loaded);
   const scope = loaded.site.scope(host);
-  const registry = await openSiteRegistry(scope);
+  const registry = await openSiteRegistry(scope, (text) => output.note(text));
   const plan = await planImages(loaded, scope, registry, definitions, selected, output);
   if (raw.list === true) {
     for (const image of plan.images) output.line(image.reference);

@@ -4,6 +4,7 @@ import { precheck } from '../../core/plan/prechecks.ts';
 import { requiredServices } from '../../core/plan/required.ts';
 import { changeOptions, type Invocation } from '../invocation.ts';
 import { closeAll } from '../nodes.ts';
+import type { Output } from '../output.ts';
 import { openSiteRegistry, resolveDigests } from '../registry.ts';
 import { hostClaims, type Survey, takeSurvey } from '../survey.ts';
 import { foreignVip } from '../vip.ts';
@@ -16,7 +17,7 @@ export async function run({ options: raw, output }: Invocation): Promise<ExitCod
     const found = [
       ...precheck(survey.desired, survey.observed, hostClaims(survey)),
       ...requiredServices(survey.desired, survey.observed),
-      ...(await missingImages(survey)),
+      ...(await missingImages(survey, output)),
       ...(await foreignVip(survey)),
     ];
     if (output.json) output.data({ problems: found });
@@ -30,12 +31,13 @@ export async function run({ options: raw, output }: Invocation): Promise<ExitCod
   }
 }
 
-async function missingImages(survey: Survey): Promise<readonly Diagnostic[]> {
+async function missingImages(survey: Survey, output: Output): Promise<readonly Diagnostic[]> {
   const images = imagesToResolve('deploy', survey.desired, survey.observed);
   const [host] = survey.target.hosts;
   if (images.length === 0 || host === undefined) return [];
   try {
-    await resolveDigests(await openSiteRegistry(survey.loaded.site.scope(host)), images);
+    const registry = await openSiteRegistry(survey.loaded.site.scope(host), (text) => output.note(text));
+    await resolveDigests(registry, images);
     return [];
   } catch (cause) {
     if (cause instanceof DeployError) return cause.diagnostics;

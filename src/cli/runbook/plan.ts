@@ -127,7 +127,7 @@ async function plannedBuilds(stage: Stage, { loaded }: LoadedRunbook, output: Ou
   const patterns = stage.build?.images ?? [];
   const selected = unwrap(selectImages(patterns, definitions, enabled), output, exitCode.badInput);
   const scope = loaded.site.scope(buildHost(loaded));
-  const registry = await openSiteRegistry(scope);
+  const registry = await openSiteRegistry(scope, (text) => output.note(text));
   const { images } = await planImages(loaded, scope, registry, definitions, selected, output);
   return Promise.all(
     images.map(async (image) => {

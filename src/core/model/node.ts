@@ -111,6 +111,8 @@ export interface ObservedNode {
   readonly addresses: readonly string[];
   readonly processors: number;
   readonly memoryMb: number;
+  /** KiB that are free where the configuration is kept; undefined where that cannot be said. */
+  readonly room?: { readonly folder: string; readonly kib: number } | undefined;
   /** Only when asked for. */
   readonly images?: readonly ObservedImage[] | undefined;
   /** Only when asked for: listening TCP sockets. */

@@ -56,6 +56,15 @@ function channelAgent(make: SocketMaker, maxSockets: number): http.Agent {
   });
 }
 
+/** What the engine objects to may lie in what was asked of it; a full disk never does. */
+function engineRefused(host: HostName, what: string, words: string): DeployError {
+  if (!/no space left|disk quota exceeded/i.test(words)) {
+    return new DeployError([error('engine', `cannot ${what}: ${words}`, { host })], exitCode.failed);
+  }
+  const hint = 'make room there, for example by removing old images, then run the same command again';
+  return nodeError(host, 'no-space', `cannot ${what}: no space left on the engine’s disk (${words})`, hint);
+}
+
 /** The Docker Engine of one node, over the node's SSH connection. */
 export class Engine {
   readonly host: HostName;
@@ -221,11 +230,7 @@ export class Engine {
     if (this.#connection.lost) return this.#connection.lost;
     if (isEngineFailure(problem)) {
       const ending = await this.mustServe().catch((reason: unknown) => reason);
-      if (ending !== undefined) return ending;
-      return new DeployError(
-        [error('engine', `cannot ${what}: ${engineWords(problem)}`, { host: this.host })],
-        exitCode.failed,
-      );
+      return ending ?? engineRefused(this.host, what, engineWords(problem));
     }
     if (codeOf(problem) === 'ECONNRESET' || codeOf(problem) === 'EPIPE' || /parse error/i.test(reasonText(problem))) {
       const refused = await Promise.race([this.#stdio, setTimeout(1_000)]);

@@ -5,6 +5,7 @@ import { gzip } from 'node:zlib';
 import { DeployError, type Diagnostic, error, exitCode } from '../../core/model/diagnostic.ts';
 import type { FileContent, HostName } from '../../core/model/node.ts';
 import type { SshExecResult } from '../ssh/connection.ts';
+import { nodeError } from '../ssh/failures.ts';
 import { quoteWord } from '../ssh/quote.ts';
 import { encodeMarker, markerKey } from './look.ts';
 import { packFiles } from './tar.ts';
@@ -77,7 +78,7 @@ function failure(host: HostName, result: SshExecResult, files: readonly FileCont
     ?.trim();
   const cause = full ? 'no space left on its disk' : (words ?? `the command ended with status ${result.code}`);
   const hint = full
-    ? `make room on the filesystem of ${root}`
+    ? `make room on the filesystem of ${root}, then run the same command again`
     : readOnly
       ? 'a filesystem that turned read-only often means a failing disk'
       : denied
@@ -85,7 +86,9 @@ function failure(host: HostName, result: SshExecResult, files: readonly FileCont
         : undefined;
   const kept = result.code === 12 || result.code === 13 ? '' : '; the old files are still in place';
   const message = `cannot write ${file ?? `files under ${root}`}: ${cause}${kept}`;
-  return new DeployError([error(full ? 'no-space' : 'write-files', message, { host, hint })], exitCode.failed);
+  // The disk is the node's; a new version has no part in it.
+  if (full || readOnly) return nodeError(host, full ? 'no-space' : 'write-files', message, hint);
+  return new DeployError([error('write-files', message, { host, hint })], exitCode.failed);
 }
 
 /**

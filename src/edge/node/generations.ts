@@ -10,6 +10,7 @@ import {
 } from '../../core/model/generation.ts';
 import type { ContainerName, HostName } from '../../core/model/node.ts';
 import type { SshExecResult } from '../ssh/connection.ts';
+import { nodeError } from '../ssh/failures.ts';
 import type { RunOnNode } from './files.ts';
 import { unpackEntries } from './tar.ts';
 
@@ -66,15 +67,14 @@ function homeOf(host: HostName, root: string, container: ContainerName): string 
   throw new DeployError([error('bad-name', message, { host })], exitCode.badInput);
 }
 
-function failure(host: HostName, what: string, result: SshExecResult): DeployError {
-  const full = /no space left|disk quota/i.test(result.stderr);
+function failure(host: HostName, root: string, what: string, result: SshExecResult): DeployError {
   const words = result.stderr.trim().split('\n')[0];
-  const cause = full ? 'no space left on its disk' : words || `the command ended with status ${result.code}`;
-  const hint = full ? 'make room there, then run this again' : undefined;
-  return new DeployError(
-    [error(full ? 'no-space' : 'generations', `cannot ${what}: ${cause}`, { host, hint })],
-    exitCode.failed,
-  );
+  if (/no space left|disk quota/i.test(result.stderr)) {
+    const hint = `make room on the filesystem of ${root}, then run the same command again`;
+    return nodeError(host, 'no-space', `cannot ${what}: no space left on its disk (${root})`, hint);
+  }
+  const message = `cannot ${what}: ${words || `the command ended with status ${result.code}`}`;
+  return new DeployError([error('generations', message, { host })], exitCode.failed);
 }
 
 /** Keeps what a container that serves was made of, files included, and drops all but the one before. */
@@ -88,7 +88,7 @@ export async function recordGeneration(
   const home = homeOf(host, root, generation.container);
   const json = encodeGeneration({ ...generation, previous: null }).replace(/null\}$/, '');
   const result = await run(['sh', '-c', recordScript, 'sh', home, randomUUID(), directory, formOf(generation)], json);
-  if (result.code !== 0) throw failure(host, `record what ${generation.container} is made of`, result);
+  if (result.code !== 0) throw failure(host, root, `record what ${generation.container} is made of`, result);
 }
 
 /** Makes a config directory hold exactly the files of the current generation; false when there is none. */
@@ -102,7 +102,7 @@ export async function restoreGeneration(
   const staging = `${root}/.deploy/staging/${randomUUID()}`;
   const result = await run(['sh', '-c', restoreScript, 'sh', homeOf(host, root, container), directory, staging], '');
   if (result.code === 3) return false;
-  if (result.code !== 0) throw failure(host, `put the recorded files of ${container} back`, result);
+  if (result.code !== 0) throw failure(host, root, `put the recorded files of ${container} back`, result);
   return true;
 }
 
@@ -117,7 +117,7 @@ export async function readGeneration(
 ): Promise<StoredGeneration | undefined> {
   const result = await run(['sh', '-c', readScript, 'sh', homeOf(host, root, container), which], '');
   if (result.code === 3) return undefined;
-  if (result.code !== 0) throw failure(host, `read what is recorded of ${container}`, result);
+  if (result.code !== 0) throw failure(host, root, `read what is recorded of ${container}`, result);
   // What a login shell may print of its own comes before the NUL.
   const entries = await unpackEntries(Readable.from([result.stdout.subarray(result.stdout.indexOf(0) + 1)]));
   const generation = decodeGeneration(String(entries.get('container.json')?.content ?? ''));
@@ -145,5 +145,5 @@ export async function removeGenerations(
 ): Promise<void> {
   if (containers.length === 0) return;
   const result = await run(['rm', '-rf', '--', ...containers.map((name) => homeOf(host, root, name))], '');
-  if (result.code !== 0) throw failure(host, 'remove what is recorded of containers', result);
+  if (result.code !== 0) throw failure(host, root, 'remove what is recorded of containers', result);
 }

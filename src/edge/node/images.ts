@@ -1,9 +1,11 @@
 import type { Readable } from 'node:stream';
-import { DeployError, error, exitCode } from '../../core/model/diagnostic.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { DeployError, type Diagnostic, error, exitCode } from '../../core/model/diagnostic.ts';
 import { imageName, type PinnedImage } from '../../core/model/node.ts';
 import type { Secret } from '../../core/model/secret.ts';
 import type { Engine } from '../docker/client.ts';
 import { engineWords, isEngineFailure } from '../docker/http.ts';
+import { pullCause } from './pull-cause.ts';
 
 export interface RegistryAuth {
   readonly username: string;
@@ -31,47 +33,23 @@ async function inspectImage(engine: Engine, name: string): Promise<LocalImage | 
   });
 }
 
-function imageError(engine: Engine, image: PinnedImage, words: string): DeployError {
+/** Never to be taken for a bad version: what cannot be fetched says nothing about what it would do. */
+function imageError(engine: Engine, image: PinnedImage, words: string): PullError {
   const name = `${imageName(image)} (${image.digest})`;
   const registry = image.repository.split('/')[0] ?? image.repository;
-  const [code, cause, hint] = pullCause(words, registry);
-  return new DeployError([error(code, `cannot pull ${name}: ${cause}`, { host: engine.host, hint })], exitCode.failed);
+  const { code, cause, hint, passing } = pullCause(words, registry);
+  const diagnostic = error(code, `cannot pull ${name}: ${cause}`, { host: engine.host, hint });
+  return new PullError(diagnostic, passing === true);
 }
 
-function pullCause(words: string, registry: string): [code: string, cause: string, hint: string | undefined] {
-  if (/no space left/i.test(words)) {
-    return ['no-space', 'no space left on the engine’s disk', 'make room there, for example by removing old images'];
+class PullError extends DeployError {
+  /** The same attempt may succeed in a moment. */
+  readonly passing: boolean;
+
+  constructor(diagnostic: Diagnostic, passing: boolean) {
+    super([diagnostic], exitCode.nodeNotUsable);
+    this.passing = passing;
   }
-  if (/unauthorized|authentication required|no basic auth|denied/i.test(words)) {
-    return [
-      'registry-auth',
-      `the registry ${registry} refuses access (${words})`,
-      'check the registry’s user and password',
-    ];
-  }
-  if (/manifest unknown|not found|does not exist|404/i.test(words)) {
-    return [
-      'image-missing',
-      `the registry ${registry} does not have it (${words})`,
-      'build and push it, or plan again',
-    ];
-  }
-  if (/server gave HTTP response to HTTPS client|x509|certificate/i.test(words)) {
-    const hint = 'install its certificate authority on the node, or list it under insecure-registries of the engine';
-    return ['registry-tls', `the node does not trust the registry ${registry} (${words})`, hint];
-  }
-  if (
-    /refused|timeout|timed out|no route|no such host|unreachable|EOF|50[0234]|reset by peer|request canceled/i.test(
-      words,
-    )
-  ) {
-    return [
-      'registry-down',
-      `the registry ${registry} does not answer (${words})`,
-      'is it running, and can the node reach it?',
-    ];
-  }
-  return ['pull-failed', words, undefined];
 }
 
 function authConfig(auth: RegistryAuth, image: PinnedImage): Record<string, string> {
@@ -142,34 +120,74 @@ function progress(
   if (event.status !== undefined) onProgress?.([event.id, event.status, event.progress].filter(Boolean).join(' '));
 }
 
+/** Waits before the further attempts of a pull that failed for a reason that may pass, in milliseconds. */
+const patienceMs: readonly number[] = [2_000, 5_000, 10_000];
+/** The engine has its own patience with layers; what took this long is not asked for again. */
+const attemptsEndMs = 30_000;
+
 /** Makes sure that the node has the digest and that the tag names it; asks the registry only for a missing digest. */
 export async function pullImage(
   engine: Engine,
   image: PinnedImage,
   auth: RegistryAuth | undefined,
   onProgress?: (line: string) => void,
-): Promise<{ pulled: boolean }> {
+  delaysMs: readonly number[] = patienceMs,
+): Promise<{ pulled: boolean; attempts?: number }> {
   const pinned = `${image.repository}@${image.digest}`;
   const tagged = await inspectImage(engine, imageName(image));
   if (tagged && holds(tagged, image)) return { pulled: false };
   const present = await inspectImage(engine, pinned);
-  if (!present) {
-    await download(engine, image, auth, onProgress).catch((problem: unknown) => {
-      throw isEngineFailure(problem)
-        ? imageError(engine, image, engineWords(problem))
-        : pullProblem(engine, image, problem);
-    });
-  }
+  const attempts = present
+    ? 0
+    : await patiently(delaysMs, onProgress, () => attemptPull(engine, image, auth, onProgress));
   await engine.call(`tag ${imageName(image)}`, (docker) =>
     docker.getImage(pinned).tag({ repo: image.repository, tag: image.tag }),
   );
-  return { pulled: !present };
+  return { pulled: !present, ...(attempts > 1 ? { attempts } : {}) };
+}
+
+async function attemptPull(
+  engine: Engine,
+  image: PinnedImage,
+  auth: RegistryAuth | undefined,
+  onProgress: ((line: string) => void) | undefined,
+): Promise<void> {
+  await download(engine, image, auth, onProgress).catch((problem: unknown) => {
+    throw isEngineFailure(problem)
+      ? imageError(engine, image, engineWords(problem))
+      : pullProblem(engine, image, problem);
+  });
+}
+
+/** Tries again what failed for a reason that may pass; returns the number of attempts, and says it where all failed. */
+async function patiently(
+  delaysMs: readonly number[],
+  onProgress: ((line: string) => void) | undefined,
+  attempt: () => Promise<void>,
+): Promise<number> {
+  const started = performance.now();
+  for (let attempts = 1; ; attempts += 1) {
+    try {
+      await attempt();
+      return attempts;
+    } catch (problem) {
+      const [first] = problem instanceof PullError && problem.passing ? problem.diagnostics : [];
+      if (first === undefined) throw problem;
+      const wait = delaysMs[attempts - 1];
+      if (wait === undefined || performance.now() - started > attemptsEndMs) {
+        const tries = attempts === 1 ? '' : `; ${attempts} attempts were made`;
+        throw new PullError({ ...first, message: `${first.message}${tries}` }, true);
+      }
+      onProgress?.(`${first.message}; again in ${wait / 1000} s`);
+      await delay(wait);
+    }
+  }
 }
 
 /** A failure that the engine answered with right away, told in the same words as one in the stream. */
 function pullProblem(engine: Engine, image: PinnedImage, problem: unknown): unknown {
-  const first = problem instanceof DeployError ? problem.diagnostics[0] : undefined;
-  if (first?.code !== 'engine') return problem;
+  const first = problem instanceof DeployError && !(problem instanceof PullError) ? problem.diagnostics[0] : undefined;
+  if (first?.code !== 'engine' && first?.code !== 'no-space') return problem;
   return imageError(engine, image, first.message.replace(/^cannot pull [^ ]+: /, ''));
 }
 

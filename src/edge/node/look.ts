@@ -1,7 +1,10 @@
 import type { ListeningSocket, ObservedFile, ObservedNode } from '../../core/model/node.ts';
 
 /** The part of an observed node that a command finds out; the engine tells the rest. */
-export type Look = Pick<ObservedNode, 'hostname' | 'files' | 'markers' | 'addresses' | 'processors' | 'memoryMb'> & {
+export type Look = Pick<
+  ObservedNode,
+  'hostname' | 'files' | 'markers' | 'addresses' | 'processors' | 'memoryMb' | 'room'
+> & {
   readonly listening: NonNullable<ObservedNode['listening']>;
 };
 
@@ -32,6 +35,7 @@ section addresses
 if command -v ip >/dev/null; then text "$(ip -o addr show)"
 else section routes; text "$(cat /proc/net/fib_trie /proc/net/if_inet6)"; fi
 if cd "$1"; then
+  section room; text "$(df -Pk .)"
   section modes; find . -path ./.deploy -prune -o -type f -printf '%m\\0%p\\0'
   section digests; find . -path ./.deploy -prune -o -type f -exec sha256sum -z -- {} +
   if cd .deploy/markers; then section markers; text "$(grep -rH '' .)"; fi
@@ -147,6 +151,12 @@ export function parseListening(text: string, owners = ''): ListeningSocket[] {
   });
 }
 
+/** The fourth column of `df -Pk`; a device name may hold blanks, the numbers do not. */
+function roomOf(text: string, folder: string): Pick<Look, 'room'> {
+  const [, kib] = /\s\d+\s+\d+\s+(\d+)\s+\d+%/.exec(text) ?? [];
+  return kib === undefined ? {} : { room: { folder, kib: Number(kib) } };
+}
+
 /** Reads the output of `lookScript`; undefined when it was cut short. */
 export function parseLook(output: Buffer, root: string): Look | undefined {
   const all = sections(output);
@@ -158,6 +168,7 @@ export function parseLook(output: Buffer, root: string): Look | undefined {
     addresses: parseAddresses(textOf(all, 'addresses'), textOf(all, 'routes')),
     files: files(all, root),
     markers: markers(textOf(all, 'markers')),
+    ...roomOf(textOf(all, 'room'), root),
     listening: parseListening(textOf(all, 'listening'), textOf(all, 'owners')),
   };
 }

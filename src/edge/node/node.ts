@@ -38,6 +38,8 @@ export interface NodeOptions extends SshOptions {
   /** Runs commands (not engine calls) by `sudo -n`, for users other than root. */
   readonly become?: boolean | undefined;
   readonly registryAuth?: RegistryAuth | undefined;
+  /** Waits before further attempts of a pull, where the registry may be well again in a moment. Default 2, 5 and 10 s. */
+  readonly pullDelaysMs?: readonly number[] | undefined;
   /** Limit of one engine call. Default 60 000. */
   readonly engineTimeoutMs?: number | undefined;
   /** Limit of one command on the node. Default 120 000. */
@@ -150,7 +152,7 @@ function nodePort(parts: Parts, options: NodeOptions): OpenNode {
       return { ...connection.counters, engineCalls: engine.calls };
     },
     observe: (want = {}) => observe(parts, version, want),
-    pull: (image, onProgress) => pullImage(engine, image, options.registryAuth, onProgress),
+    pull: (image, onProgress) => pullImage(engine, image, options.registryAuth, onProgress, options.pullDelaysMs),
     writeFiles: (files, remove) => sendFiles(host, root, change, files, remove),
     readDetails: (paths) => readTexts(host, run, paths),
     writeMarker: (key, value) => sendMarker(host, root, change, key, value),

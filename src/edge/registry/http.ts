@@ -13,6 +13,8 @@ export interface RegistryOptions {
   /** Waits between the attempts of a request that failed for a passing reason; default 250, 500 and 1000 ms. */
   readonly retryDelaysMs?: readonly number[];
   readonly signal?: AbortSignal;
+  /** Told of every wait before another attempt. */
+  readonly onWait?: (text: string) => void;
 }
 
 export interface RegistryRequest {
@@ -58,10 +60,10 @@ export function registryHttp(options: RegistryOptions): RegistryHttp {
     const known = down.get(request.registry);
     if (known) throw known;
     try {
-      const response = await retrying(() => authorized(request), options);
+      const response = await retrying(request.registry, () => authorized(request), options);
       if (response.status === 401 || response.status === 403) throw refused(request, response.status);
       if (!passing.has(response.status)) return response;
-      throw new Error(`it answers ${response.status}`);
+      throw new PassingAnswer(response.status);
     } catch (thrown) {
       if (options.signal?.aborted) throw thrown;
       if (thrown instanceof DeployError) throw thrown;
@@ -70,6 +72,16 @@ export function registryHttp(options: RegistryOptions): RegistryHttp {
       throw failure;
     }
   };
+}
+
+/** An answer that may be another one in a moment. */
+class PassingAnswer extends Error {
+  readonly hint: string;
+
+  constructor(status: number) {
+    super(`it answers ${status}${status === 429 ? ' (too many requests)' : ''}`);
+    this.hint = status === 429 ? 'run the same command again later' : 'look at the registry’s own log';
+  }
 }
 
 /** Tokens are given for one repository; the path starts with its name. */
@@ -94,17 +106,24 @@ async function send(
   });
 }
 
-async function retrying(attempt: () => Promise<Response>, options: RegistryOptions): Promise<Response> {
-  const delays = options.retryDelaysMs ?? [250, 500, 1000];
-  for (const wait of delays) {
+async function retrying(
+  registry: string,
+  attempt: () => Promise<Response>,
+  options: RegistryOptions,
+): Promise<Response> {
+  const pause = async (why: string, ms: number): Promise<void> => {
+    options.onWait?.(`the registry ${registry}: ${why}; asked again in ${ms / 1000} s`);
+    await delay(ms, undefined, options.signal ? { signal: options.signal } : {});
+  };
+  for (const wait of options.retryDelaysMs ?? [250, 500, 1000]) {
     try {
       const response = await attempt();
       if (!passing.has(response.status)) return response;
       await response.body?.cancel();
-      await delay(retryAfterMs(response) ?? wait, undefined, options.signal ? { signal: options.signal } : {});
+      await pause(new PassingAnswer(response.status).message, retryAfterMs(response) ?? wait);
     } catch (thrown) {
       if (options.signal?.aborted || isPermanent(thrown)) throw thrown;
-      await delay(wait, undefined, options.signal ? { signal: options.signal } : {});
+      await pause(connectionFault(thrown).reason, wait);
     }
   }
   return attempt();
@@ -151,25 +170,28 @@ function isPermanent(thrown: unknown): boolean {
 }
 
 function connectionFailure(registry: string, thrown: unknown): DeployError {
-  const { code, message } = causeOf(thrown);
-  if (thrown instanceof Error && thrown.name === 'TimeoutError')
-    return unusable(registry, 'it does not answer in time');
-  if (code === 'ECONNREFUSED') return unusable(registry, 'the connection was refused', 'is the registry running?');
-  if (code === 'ENOTFOUND') return unusable(registry, 'its name is not known', 'check docker_registry');
-  if (/SSL|EPROTO/.test(code)) {
-    return unusable(
-      registry,
-      'it does not speak HTTPS',
-      'set docker_registry_insecure: true for a plain HTTP registry',
-    );
-  }
-  if (/CERT|SELF_SIGNED|TLS/.test(code)) {
-    return unusable(registry, `its certificate is not trusted (${message})`, 'set NODE_EXTRA_CA_CERTS to its CA file');
-  }
-  return unusable(registry, message);
+  const { reason, hint } = connectionFault(thrown);
+  return unusable(registry, reason, hint);
 }
 
-export function unusable(registry: string, reason: string, hint?: string): DeployError {
+function connectionFault(thrown: unknown): { readonly reason: string; readonly hint?: string } {
+  if (thrown instanceof PassingAnswer) return { reason: thrown.message, hint: thrown.hint };
+  const { code, message } = causeOf(thrown);
+  if (thrown instanceof Error && thrown.name === 'TimeoutError') return { reason: 'it does not answer in time' };
+  if (code === 'ECONNREFUSED') return { reason: 'the connection was refused', hint: 'is the registry running?' };
+  if (code === 'ENOTFOUND') return { reason: 'its name is not known', hint: 'check docker_registry' };
+  if (/SSL|EPROTO/.test(code)) {
+    const hint = 'set docker_registry_insecure: true for a plain HTTP registry';
+    return { reason: 'it does not speak HTTPS', hint };
+  }
+  if (/CERT|SELF_SIGNED|TLS/.test(code)) {
+    const hint = 'set NODE_EXTRA_CA_CERTS to its CA file';
+    return { reason: `its certificate is not trusted (${message})`, hint };
+  }
+  return { reason: message };
+}
+
+export function unusable(registry: string, reason: string, hint?: string | undefined): DeployError {
   const said = error('registry-unusable', `the registry ${registry} cannot be used: ${reason}`, { hint });
   return new DeployError([said], exitCode.nodeNotUsable);
 }

@@ -93,6 +93,19 @@ describe('retries', () => {
     expect(await registry.resolveDigest(image)).toBe('sha256:2');
   });
 
+  it('says what it waits for, and how long the registry asked it to', async () => {
+    const told: string[] = [];
+    const { registry, image, host } = await serve(
+      (_request, response) => response.writeHead(429, { 'retry-after': '0.02' }).end(),
+      () => ({ retryDelaysMs: [1, 1], onWait: (text) => told.push(text) }),
+    );
+    const thrown = await problem(registry.resolveDigest(image));
+    expect(thrown.exit).toBe(4);
+    expect(thrown.message).toMatch(/it answers 429 \(too many requests\)\n.*run the same command again later/);
+    const sentence = `the registry ${host}: it answers 429 (too many requests); asked again in 0.02 s`;
+    expect(told).toEqual([sentence, sentence]);
+  });
+
   it('does not try again after 403, and asks for credentials', async () => {
     const { registry, image, seen } = await serve((_request, response) => response.writeHead(403).end());
     const thrown = await problem(registry.resolveDigest(image));

@@ -14,6 +14,7 @@ describe('parseLook', () => {
       ...['@hostname', '=node1', '@processors', '=8', '@memory', '=2097152', '@addresses', '=1: lo inet 127.0.0.1/8 x'],
       ...['@modes', '600', './b c/x\ny', '4755', './a', '644', './gone'],
       ...['@digests', `${a}  ./b c/x\ny`, `${b}  ./a`, `${b}  ./came`],
+      ...['@room', '=Filesystem 1024-blocks Used Available Capacity Mounted on\nnas: a b 1000 900 96 91% /etc\n'],
       ...['@markers', `=./run.x:${encodeMarker('1\n2')}./.tmp x:"no"\n./bad:{`, '@done'],
     );
     expect(parseLook(raw, '/etc/kolla')).toEqual({
@@ -26,6 +27,7 @@ describe('parseLook', () => {
         { path: '/etc/kolla/b c/x\ny', sha256: a, mode: '0600' },
       ],
       markers: { 'run.x': '1\n2' },
+      room: { folder: '/etc/kolla', kib: 96 },
       listening: [],
     });
   });
