@@ -60,6 +60,7 @@ export async function attempt(
 ): Promise<Attempt> {
   const { lab, nodes } = ground;
   await scenario.prepare(lab, end);
+  if (points.some(({ kind }) => kind === 'pull')) await scenario.forget?.(nodes, end);
   const watching = await watch(nodes);
   const before = await captureAll(nodes);
   const deaths: Death[] = [];
@@ -70,13 +71,17 @@ export async function attempt(
   return { end, deaths, last, before, after, watched, schema: (await scenario.schema?.(lab)) ?? '' };
 }
 
-/** A run that nobody disturbs; it must succeed. Gives the kinds of its steps in the order they began. */
+/**
+ * A run that nobody disturbs; it must succeed. With `whole`, nothing of what it does has been done before: its images
+ * have to be pulled too. Gives the kinds of its steps in the order they began. */
 export async function undisturbed(
-  { lab }: Ground,
+  { lab, nodes }: Ground,
   scenario: Scenario,
   end: End,
+  whole = false,
 ): Promise<{ readonly kinds: readonly string[]; readonly seconds: number }> {
   await scenario.prepare(lab, end);
+  if (whole) await scenario.forget?.(nodes, end);
   const known = await newestRun(lab);
   const ran = await deploy(lab, scenario.args(end));
   if (ran.code !== 0) {

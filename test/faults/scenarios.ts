@@ -4,6 +4,7 @@ import { undoMagnumMigration, wantsOldMagnum } from '../lab/job/magnum-release.t
 import { newMagnum, oldMagnum } from '../lab/job/main-job.ts';
 import { nodeExec } from '../lab/nodes.ts';
 import type { Lab } from '../lab/raise.ts';
+import type { Inside } from './inside.ts';
 
 /** Each change leads from one end to the other and, as another change, back. */
 export type End = 'there' | 'back';
@@ -13,6 +14,8 @@ export interface Scenario {
   args(end: End): readonly string[];
   /** Before any run to that end. */
   prepare(lab: Lab, end: End): Promise<void>;
+  /** Takes from the nodes what a run to that end would pull, where pulling is what it is about. */
+  forget?(nodes: readonly Inside[], end: End): Promise<void>;
   /** The end that the lab's own variables ask for. */
   rest(lab: Lab): End;
   /** Every point is tried on the way there and on the way back; otherwise on one of them, in turns. */
@@ -27,14 +30,24 @@ export interface Scenario {
   schema?(lab: Lab): Promise<string>;
 }
 
+function tagAt(end: End): string {
+  return end === 'there' ? newMagnum : oldMagnum;
+}
+
 const magnum: Scenario = {
   title: 'upgrade --tags magnum, from release 15 to 20, and back to the images of 15',
-  args: (end) => {
-    const tag = end === 'there' ? newMagnum : oldMagnum;
-    return ['upgrade', '--tags', 'magnum', '--skip-tags', 'common', '-e', `magnum_tag=${tag}`, '--yes'];
-  },
+  args: (end) => ['upgrade', '--tags', 'magnum', '--skip-tags', 'common', '-e', `magnum_tag=${tagAt(end)}`, '--yes'],
   prepare: async (lab, end) => {
     if (end === 'back') await undoMagnumMigration(lab);
+  },
+  forget: async (nodes, end) => {
+    const tag = tagAt(end);
+    for (const { engine } of nodes) {
+      const names = (await engine.listImages()).flatMap(({ RepoTags }) => RepoTags ?? []);
+      for (const name of names.filter((one) => one.endsWith(`:${tag}`) && one.includes('/magnum-'))) {
+        await engine.getImage(name).remove();
+      }
+    }
   },
   rest: (lab) => (wantsOldMagnum(lab) ? 'back' : 'there'),
   bothWays: true,

@@ -147,7 +147,9 @@ function factsOf(state: NodeState): [string, string][] {
   return [
     ...state.containers.map(({ name, running, health, labels }): [string, string] => {
       const form = [label.container, label.imageDigest, label.specHash, label.configHash].map((key) => labels[key]);
-      return [`container ${name}`, `${running ? 'running' : 'not running'}, ${health}, ${form.join(' ')}`];
+      // Until its own first check the engine says "starting"; whether it serves, the load balancers tell.
+      const well = health === 'starting' ? 'healthy' : health;
+      return [`container ${name}`, `${running ? 'running' : 'not running'}, ${well}, ${form.join(' ')}`];
     }),
     ...[...state.files].map(([path, { hash, mode }]): [string, string] => [`file ${path}`, `${mode} ${hash}`]),
     ...[...state.markers].map(([key, value]): [string, string] => [`marker ${key}`, markerText(state, key, value)]),

@@ -75,9 +75,9 @@ export class Sweep {
     throw new LabError(`after the sweep there is something left to do:\n${lastLines(looked.stdout, 12)}`);
   }
 
-  async #go(end: End): Promise<{ readonly kinds: readonly string[]; readonly seconds: number }> {
+  async #go(end: End, whole = false): Promise<{ readonly kinds: readonly string[]; readonly seconds: number }> {
     if (this.#at === end) return { kinds: [], seconds: 0 };
-    const gone = await undisturbed(this.#ground, this.#scenario, end);
+    const gone = await undisturbed(this.#ground, this.#scenario, end, whole);
     this.#at = end;
     this.#print(`${gone.seconds.toFixed(1).padStart(6)} s  undisturbed ${end}: ${gone.kinds.length} steps`);
     return gone;
@@ -85,7 +85,7 @@ export class Sweep {
 
   async #reference(end: End): Promise<{ readonly kinds: readonly string[]; readonly reference: Reference }> {
     const { lab, nodes } = this.#ground;
-    const { kinds } = await this.#go(end);
+    const { kinds } = await this.#go(end, true);
     const facts = fingerprint(await captureAll(nodes));
     const schema = (await this.#scenario.schema?.(lab)) ?? '';
     return { kinds, reference: { facts, schema } };
@@ -123,7 +123,7 @@ export function jobsOf(
 function outcomeLines({ job, attempt: { deaths, last }, problems, migrations: ran }: Outcome): string[] {
   const killed = deaths.map(
     ({ point, seconds, locksFree, where }) =>
-      `${pointText(point).padEnd(18)} died after ${seconds.toFixed(1).padStart(4)} s, locks free in ${String(Math.round(locksFree)).padStart(3)} ms (${where})`,
+      `${pointText(point).padEnd(18)} died after ${seconds.toFixed(1).padStart(4)} s, locks free in ${String(Math.round(locksFree)).padStart(3)} ms (${where.replace(/; .*/, ' …')})`,
   );
   const again = `again: ${last.seconds.toFixed(1)} s${ran > 1 ? `, the migration ran ${ran} times` : ''}`;
   const verdict = problems.length === 0 ? 'ok' : 'FAILED';
