@@ -3,7 +3,7 @@ import { LabError } from '../lab/command.ts';
 import { deployedLab } from '../lab/job/deployed.ts';
 import { asCommand, printingReport } from '../lab/report.ts';
 import { type Ground, prepareGround } from './attempt.ts';
-import { matches, type Point, partOf, pointText, sampleOf } from './points.ts';
+import { matches, type Point, partOf, pointsOf, pointText, sampleOf } from './points.ts';
 import { type ScenarioName, scenarios } from './scenarios.ts';
 import { jobsOf, type Outcome, Sweep, summaryLines } from './sweep.ts';
 
@@ -46,7 +46,12 @@ async function sweep(ground: Ground, name: ScenarioName, options: Options): Prom
     const known = await one.undisturbed();
     const all = jobsOf(scenario, known, (points) => points).length;
     const jobs = jobsOf(scenario, known, options.choose);
-    print(`${known.kinds.there.length} steps: ${all} courses for all their points; ${jobs.length} are tried`);
+    const { there } = known.kinds;
+    const counts = [...new Set(there)].map((kind) => `${there.filter((one) => one === kind).length} ${kind}`);
+    print(
+      `${there.length} steps: ${counts.join(', ')}; killed before and after each: ${pointsOf(there).length} points`,
+    );
+    print(`${all} courses try all of them; ${jobs.length} are tried now`);
     for (const job of jobs) {
       if (performance.now() > options.until) {
         print(`the time is over; go on with --scenario ${name} --from ${job.points.map(pointText).join()}`);
