@@ -139,7 +139,7 @@ function noted({ oneShot }: Scenario, before: readonly NodeState[], nodes: reado
   });
 }
 
-/** The journal must show exactly what a death at this point leaves of it: n begun, or n done of which n-1 are noted. */
+/** The journal must show what a death at this point leaves of it: n begun, or n carried out and fewer noted as done. */
 async function whereItDied(
   lab: Lab,
   id: string,
@@ -150,9 +150,10 @@ async function whereItDied(
   const done = new Set(entries.flatMap((entry) => (entry.event === 'done' ? [entry.id] : [])));
   const open = started.filter((entry) => !done.has(entry.id));
   const where = open.map(({ host, text }) => `${host} ${text}`).join('; ');
-  const count = when === 'before' ? started.length : started.length - open.length + 1;
+  // Two steps may end in the same moment: then the death comes before either is noted.
+  const fits = when === 'before' ? started.length === n : started.length >= n && started.length - open.length < n;
   if (end !== undefined) return { where, problem: 'its journal says that it ended' };
-  if (open.length === 0 || count !== n) {
+  if (open.length === 0 || !fits) {
     return { where, problem: `its journal has ${started.length} ${kind} begun and ${open.length} of them not ended` };
   }
   return { where, problem: undefined };

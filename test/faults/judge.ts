@@ -65,7 +65,7 @@ export function tooFewTaking(backend: string, looks: readonly BalancerLook[]): r
     const count = taking?.get(backend);
     return taking === undefined ? [] : [{ node, at, count: count ?? 0 }];
   });
-  if (counts.length === 0) return [`no load balancer said anything of ${backend}`];
+  if (!looks.some(({ taking }) => taking?.has(backend))) return [`no load balancer said anything of ${backend}`];
   const few = counts.filter(({ count }) => count < atLeast);
   const [first, final] = [few[0], few.at(-1)];
   if (first === undefined || final === undefined) return [];

@@ -73,7 +73,7 @@ const reconfigure: Scenario = {
   bothWays: false,
   replaced: ['keystone', 'heat_api'],
   reloaded: ['haproxy'],
-  apis: { keystone: 'keystone_back', heat_api: 'heat_api_back', heat_api_cfn: 'heat_api_cfn_back' },
+  apis: { keystone: 'keystone_internal_back', heat_api: 'heat_api_back', heat_api_cfn: 'heat_api_cfn_back' },
 };
 
 export const scenarios = { magnum, reconfigure } as const satisfies Record<string, Scenario>;

@@ -46,6 +46,7 @@ describe('judging a killed run', () => {
     const looks = [2, 1, 3].map((count, at) => ({ node: 'node1', at, taking: new Map([['api', count]]) }) as const);
     expect(tooFewTaking('api', looks)).toEqual(['node1 sent requests of api to 1 servers (1 looks in 0 ms)']);
     expect(tooFewTaking('api', looks.slice(2))).toEqual([]);
+    expect(tooFewTaking('other', looks)).toEqual(['no load balancer said anything of other']);
     expect(tooFewTaking('api', [{ node: 'node1', at: 0 }])).toEqual(['no load balancer said anything of api']);
   });
 
