@@ -1,0 +1,170 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { listRuns, readRun, stateDirectory } from '../../src/edge/store/journal.ts';
+import { LabError, labEnvironment, lastLines, run } from '../lab/command.ts';
+import { deploy, type Ran } from '../lab/job/deploy-command.ts';
+import type { Lab } from '../lab/raise.ts';
+import { cloneRoot } from '../lab/settings.ts';
+import { type Inside, insideNodes } from './inside.ts';
+import { type Point, pointText } from './points.ts';
+import type { End, Scenario } from './scenarios.ts';
+import { captureAll, markersOf, type NodeState } from './state.ts';
+import { type Watched, watch } from './watch.ts';
+
+/** Where runs are made to die. */
+export interface Ground {
+  readonly lab: Lab;
+  readonly nodes: readonly Inside[];
+}
+
+/** What became of one run that was to be killed. */
+export interface Death {
+  readonly point: Point;
+  readonly run: string;
+  /** Seconds the run lived. */
+  readonly seconds: number;
+  /** The step it died in, by its journal. */
+  readonly where: string;
+  /** Why it cannot count as killed there. */
+  readonly problem?: string | undefined;
+  /** Milliseconds until the last lock could be taken. */
+  readonly locksFree: number;
+  /** The nodes have it noted that the migration ran. */
+  readonly migrationNoted: boolean;
+}
+
+export interface Attempt {
+  readonly end: End;
+  readonly deaths: readonly Death[];
+  /** The same command again, to its end. */
+  readonly last: Ran;
+  readonly before: readonly NodeState[];
+  readonly after: readonly NodeState[];
+  readonly watched: Watched;
+  readonly schema: string;
+}
+
+/** Journals of the killed are kept apart from those of whoever runs this. */
+export async function prepareGround(lab: Lab): Promise<Ground> {
+  const variables = { ...lab.variables, XDG_STATE_HOME: join(cloneRoot(), '.lab', 'faults') };
+  return { lab: { ...lab, variables }, nodes: await insideNodes() };
+}
+
+/** The same command until it ends by itself: killed at each of these points, then undisturbed. */
+export async function attempt(
+  ground: Ground,
+  scenario: Scenario,
+  end: End,
+  points: readonly Point[],
+): Promise<Attempt> {
+  const { lab, nodes } = ground;
+  await scenario.prepare(lab, end);
+  if (points.some(({ kind }) => kind === 'pull')) await scenario.forget?.(nodes, end);
+  const watching = await watch(nodes);
+  const before = await captureAll(nodes);
+  const deaths: Death[] = [];
+  for (const point of points) deaths.push(await dieAt(ground, scenario, end, point, before));
+  const last = await deploy(lab, scenario.args(end));
+  const after = await captureAll(nodes);
+  const watched = await watching.stop();
+  return { end, deaths, last, before, after, watched, schema: (await scenario.schema?.(lab)) ?? '' };
+}
+
+/**
+ * A run that nobody disturbs; it must succeed. With `whole`, nothing of what it does has been done before: its images
+ * have to be pulled too. Gives the kinds of its steps in the order they began. */
+export async function undisturbed(
+  { lab, nodes }: Ground,
+  scenario: Scenario,
+  end: End,
+  whole = false,
+): Promise<{ readonly kinds: readonly string[]; readonly seconds: number }> {
+  await scenario.prepare(lab, end);
+  if (whole) await scenario.forget?.(nodes, end);
+  const known = await newestRun(lab);
+  const ran = await deploy(lab, scenario.args(end));
+  if (ran.code !== 0) {
+    const said = `${lastLines(ran.stdout, 20)}\n${lastLines(ran.stderr, 20)}`;
+    throw new LabError(`${ran.command} ended with ${ran.code} although nobody disturbed it:\n${said}`);
+  }
+  const newest = await newestRun(lab);
+  const journal = newest === known ? undefined : await journalOf(lab, newest);
+  const kinds = (journal?.entries ?? []).flatMap((entry) => (entry.event === 'started' ? [entry.kind] : []));
+  return { kinds, seconds: ran.seconds };
+}
+
+async function dieAt(
+  { lab, nodes }: Ground,
+  scenario: Scenario,
+  end: End,
+  point: Point,
+  before: readonly NodeState[],
+): Promise<Death> {
+  const known = await newestRun(lab);
+  const started = performance.now();
+  const child = spawn(process.execPath, [join(cloneRoot(), 'dist', 'cli', 'main.js'), ...scenario.args(end)], {
+    env: labEnvironment({ ...lab.variables, DEPLOY_TEST: '1', DEPLOY_FAILPOINT: `${pointText(point)}=kill` }),
+    stdio: 'ignore',
+    timeout: 900_000,
+    killSignal: 'SIGTERM',
+  });
+  const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
+  const died = performance.now();
+  const free = await Promise.all(
+    nodes.map(async (node) => {
+      const taken = await run('flock', ['-w', '10', node.path('/run/deploy/lock'), 'true']);
+      return taken.code === 0 ? performance.now() - died : Number.POSITIVE_INFINITY;
+    }),
+  );
+  const newest = await newestRun(lab);
+  const ended = signal === 'SIGKILL' ? undefined : `it was never reached: the run ended with ${code ?? signal}`;
+  const seen = newest === known ? undefined : await whereItDied(lab, newest, point);
+  return {
+    point,
+    run: newest,
+    seconds: (died - started) / 1000,
+    where: seen?.where ?? '',
+    problem: ended ?? (seen === undefined ? 'the killed run left no journal' : seen.problem),
+    locksFree: Math.max(...free),
+    migrationNoted: noted(scenario, before, nodes),
+  };
+}
+
+function noted({ oneShot }: Scenario, before: readonly NodeState[], nodes: readonly Inside[]): boolean {
+  const key = `run.${oneShot}`;
+  return nodes.some((node) => {
+    const was = before.find((state) => state.node === node.name)?.markers.get(key);
+    return markersOf(node).get(key) !== was;
+  });
+}
+
+/** The journal must show what a death at this point leaves of it: n begun, or n carried out and fewer noted as done. */
+async function whereItDied(
+  lab: Lab,
+  id: string,
+  { kind, when, n }: Point,
+): Promise<{ readonly where: string; readonly problem: string | undefined }> {
+  const { entries, end } = await journalOf(lab, id);
+  const started = entries.flatMap((entry) => (entry.event === 'started' && entry.kind === kind ? [entry] : []));
+  const done = new Set(entries.flatMap((entry) => (entry.event === 'done' ? [entry.id] : [])));
+  const open = started.filter((entry) => !done.has(entry.id));
+  const where = open.map(({ host, text }) => `${host} ${text}`).join('; ');
+  // Two steps may end in the same moment: then the death comes before either is noted.
+  const fits = when === 'before' ? started.length === n : started.length >= n && started.length - open.length < n;
+  if (end !== undefined) return { where, problem: 'its journal says that it ended' };
+  if (open.length === 0 || !fits) {
+    return { where, problem: `its journal has ${started.length} ${kind} begun and ${open.length} of them not ended` };
+  }
+  return { where, problem: undefined };
+}
+
+async function newestRun(lab: Lab): Promise<string> {
+  return (await listRuns(stateDirectory(lab.variables)))[0] ?? '';
+}
+
+async function journalOf(lab: Lab, id: string) {
+  const journal = await readRun(stateDirectory(lab.variables), id);
+  if (journal === undefined) throw new LabError(`run ${id} has no journal that can be read`);
+  return journal;
+}
