@@ -14,5 +14,9 @@ it('the wall clock is read to name a run and to note when it began, and nowhere 
         ([found]) => `${name}: ${found}`,
       );
     });
-  expect(readers.sort()).toEqual(['cli/journal.ts: new Date()', 'cli/lock.ts: new Date()']);
+  expect(readers.sort()).toEqual([
+    'cli/commands/lock.ts: new Date()',
+    'cli/journal.ts: new Date()',
+    'cli/lock.ts: new Date()',
+  ]);
 });
