@@ -5,7 +5,7 @@ import { asCommand, printingReport } from '../lab/report.ts';
 import { measureCapacity } from './capacity.ts';
 import { loadKinds } from './kinds.ts';
 import { type Enough, measure, type Setting } from './measure.ts';
-import { type Break, breaks, broken, shipped } from './product.ts';
+import { type Break, breaks, broken, deploy, shipped, unbroken } from './product.ts';
 import { type ScenarioName, scenarios } from './scenarios.ts';
 
 const usage = `usage: npm run test:load [-- OPTIONS]
@@ -44,12 +44,21 @@ async function all(setting: Setting, names: readonly ScenarioName[], enough: Eno
 
 async function breakIt(setting: Setting, what: Break, runs: number): Promise<void> {
   const enough = { authenticated: 0, versions: 0, runs };
-  setting.print('\nAs shipped:');
-  const whole = await measure(setting, shipped(), scenarios.magnum, enough);
-  setting.print(`\nWith the ${what} broken on purpose:`);
-  const harmed = await measure(setting, broken(what), scenarios.magnum, enough);
-  setting.print(`\nFailed requests: ${whole.failed} as shipped, ${harmed.failed} with the ${what} broken`);
-  if (harmed.failed <= whole.failed) throw new LabError(`the load does not notice that the ${what} is broken`);
+  setting.print('\nNot broken:');
+  try {
+    const whole = await measure(setting, unbroken(what), scenarios.magnum, enough);
+    setting.print(`\nWith the ${what} broken on purpose:`);
+    const harmed = await measure(setting, broken(what), scenarios.magnum, enough);
+    setting.print(`\nFailed requests: ${whole.failed} when not broken, ${harmed.failed} with the ${what} broken`);
+    noticed(whole.failed, harmed.failed, what);
+  } finally {
+    await scenarios.magnum.rest(setting.lab, (args) => deploy(shipped(), setting.lab, args));
+    await deploy(shipped(), setting.lab, ['reconfigure', '--tags', 'magnum', '--yes']);
+  }
+}
+
+function noticed(whole: number, harmed: number, what: Break): void {
+  if (harmed <= whole) throw new LabError(`the load does not notice that the ${what} is broken`);
 }
 
 interface Options {

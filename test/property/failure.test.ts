@@ -70,7 +70,6 @@ describe('whatever fails', { timeout: 60_000 }, () => {
         const hosts = new Set<string>();
         const late: string[] = [];
         const begun = new Set<string>();
-        let needed: ReadonlySet<string> | undefined;
         const result = await carryOut(plan, world, {
           forks,
           ...(maxFailed === undefined ? {} : { maxFailed }),
@@ -79,11 +78,10 @@ describe('whatever fails', { timeout: 60_000 }, () => {
             if (step.id.startsWith('back/')) return;
             if (event.event === 'failed') hosts.add(failedHost(event));
             const stopped = hosts.size > (maxFailed ?? Number.POSITIVE_INFINITY);
-            // What was taken away is brought back all the same.
-            if (stopped) needed ??= underWay(plan, begun);
             if (event.event !== 'started') return;
+            // What was taken away is brought back all the same.
+            if (stopped && !underWay(plan, begun).has(step.id)) late.push(step.id);
             begun.add(step.id);
-            if (stopped && !needed?.has(step.id)) late.push(step.id);
           },
         });
         const ids = [...result.left, ...result.failed.map(({ step }) => step)].map((step) => step.id);

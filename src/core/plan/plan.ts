@@ -126,15 +126,15 @@ function planService(context: Context, service: DesiredService, needs: readonly 
     early = earlyAfter(service, before, done, steps.slice(known.steps), waysBack.slice(known.ways));
     before = done;
   }
-  const changed = context.plan.steps.slice(planned).some(({ kind }) => kind === 'start' || kind === 'reload');
-  if (!changed) return before;
-  return passGates(
-    context.plan,
-    service.name,
-    service.gates,
-    before,
-    `must pass before ${service.name} counts as done`,
-  );
+  const own = context.plan.steps.slice(planned).filter((step) => step.service === service.name);
+  const records = own.filter(({ kind }) => kind === 'record');
+  const changed = records.length > 0 || own.some(({ kind }) => kind === 'start' || kind === 'reload');
+  if (!changed || service.gates.length === 0) return before;
+  const why = `must pass before ${service.name} counts as done`;
+  const passed = passGates(context.plan, service.name, service.gates, before, why);
+  // A run that dies before its gates have passed leaves the new form unnoted: the next one asks them again.
+  for (const { id } of records) context.plan.delay(id, passed);
+  return passed;
 }
 
 /** What follows a phase may begin with it if that is of one piece, all of which can go back. */

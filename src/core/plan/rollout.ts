@@ -3,7 +3,7 @@ import type { DesiredOneShot } from '../desired/model.ts';
 import { type HostName, label } from '../model/node.ts';
 import { type Balancers, drain, isDrainable, isLeftDrained, undrain, undrainLeft } from './drain.ts';
 import { passGates } from './gates.ts';
-import { oldOf, record } from './generations.ts';
+import { isRecorded, oldOf, record } from './generations.ts';
 import {
   awaitHealthy,
   type Change,
@@ -82,6 +82,9 @@ function inBatches(plan: PlanBuilder, input: RolloutInput, { batch: size, keep }
   const serving = input.changes.filter(isServing).length;
   const away = { count: Math.min(size, serving) + input.missing, of: input.groupHosts.length, beside: early?.beside };
   let before: readonly StepId[] = early ? early.needs : input.needs;
+  // An interrupted run may have ended between a batch and its gates.
+  const begun = input.unconfirmed.length > 0 || input.settled.some((change) => !isRecorded(change));
+  if (begun && ordered.some(isServing)) before = betweenBatches(plan, input, before);
   const done: StepId[] = [];
   for (let at = 0; at < ordered.length; at += size) {
     const ends = ordered.slice(at, at + size).map((change) => {

@@ -238,6 +238,13 @@ export class PlanBuilder {
     return id;
   }
 
+  /** Makes a step wait for more. */
+  delay(id: StepId, needs: readonly StepId[]): void {
+    const at = this.#steps.findIndex((step) => step.id === id);
+    const step = this.#steps[at];
+    if (step !== undefined) this.#steps[at] = { ...step, needs: [...new Set([...step.needs, ...needs])] };
+  }
+
   /** The step made for this subject before, or else the one made now: a directory is written once in a plan. */
   once(subject: string, make: () => StepId): StepId[] {
     const id = this.#subjects.get(subject) ?? make();

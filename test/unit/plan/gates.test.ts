@@ -36,6 +36,38 @@ function gatesOf(globals: string, choice: Choice = magnum) {
   return desired.services.find(({ name }) => name === 'magnum')?.gates ?? [];
 }
 
+/** The plan of a run that dies before these steps: without them and all that waits for them. */
+function without(plan: Plan, gates: readonly string[]): Plan {
+  const lost = new Set(gates);
+  return {
+    ...plan,
+    steps: plan.steps.filter(({ id, needs }) => !lost.has(id) && !(needs.some((n) => lost.has(n)) && lost.add(id))),
+  };
+}
+
+describe('gates that a run has died before', () => {
+  const plan = upgrade();
+  const asked = steps(plan, 'gate').map(({ id }) => id);
+
+  it('between two batches are asked by the next run before it goes on', async () => {
+    const world = copyOf(deployed);
+    await carryOut(without(plan, asked), world);
+    const next = must(newer.plan('upgrade', observe(world), magnum));
+    const [first] = steps(next, 'gate');
+    expect(steps(next, 'drain', 'magnum_api').map(({ host }) => host)).toEqual(['node2', 'node3']);
+    expect(first && precedes(next, first, step(next, 'drain', 'magnum_api', 'node2'))).toBe(true);
+  });
+
+  it('at the end are asked by the next run, which does nothing else to what serves', async () => {
+    const world = copyOf(deployed);
+    await carryOut(without(plan, asked.slice(-1)), world);
+    const next = must(newer.plan('upgrade', observe(world), magnum));
+    expect(new Set(next.steps.map(({ kind }) => kind))).toEqual(new Set(['gate', 'record']));
+    await carryOut(next, world);
+    expect(must(newer.plan('upgrade', observe(world), magnum)).steps).toEqual([]);
+  });
+});
+
 describe('the gates of a service', () => {
   it('are evaluated for its first host, or the first that a limit leaves', () => {
     expect(gatesOf(gated)).toEqual([
