@@ -8,6 +8,9 @@ const real = {
   fileParallelism: false,
 };
 
+/** Too long for every change of the code: what fails around a run, whole runbooks, changes under load. */
+const long = ['test/lab/faults-*.test.ts', 'test/lab/runbook.test.ts', 'test/lab/load.test.ts'] as const;
+
 export default defineConfig({
   test: {
     // The default leaves one processor idle, which on a machine with two is half of it.
@@ -30,12 +33,11 @@ export default defineConfig({
           ...real,
           name: 'lab',
           include: ['test/lab/**/*.test.ts'],
-          exclude: ['test/lab/faults-*.test.ts'],
+          exclude: [...long],
           sequence: { groupOrder: 2 },
         },
       },
-      // Nodes, daemons, networks, disks and registries that fail: too long for every change of the code.
-      { test: { ...real, name: 'faults', include: ['test/lab/faults-*.test.ts'], sequence: { groupOrder: 3 } } },
+      { test: { ...real, name: 'long', include: [...long], sequence: { groupOrder: 3 } } },
     ],
   },
 });

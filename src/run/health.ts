@@ -25,6 +25,7 @@ export async function waitUntilHealthy(step: StepOf<'healthy'>, context: StepCon
   const started = clock.now();
   const progress = new Progress(step, context);
   let last = 'no answer yet';
+  let heard = last;
   let exitCode = 0;
   for (;;) {
     const state = await node.inspect(step.container);
@@ -42,9 +43,10 @@ export async function waitUntilHealthy(step: StepOf<'healthy'>, context: StepCon
       const probe = await ask(step, context, state, times);
       if (probe.pass) return undefined;
       last = probe.message;
+      if (!probe.hangs) heard = last;
     }
     if (context.givenUp?.aborted) throw failed(step, `${step.container} was given up, as another replica failed`);
-    const why = await progress.missing(`${state.running} ${state.restartCount}`, last);
+    const why = await progress.missing(`${state.running} ${state.restartCount}`, heard);
     if (why !== undefined)
       throw await crashed(step, context, `${step.container} did not become healthy ${why}: ${last}`);
     await clock.sleep(lookEveryMs);
@@ -117,11 +119,11 @@ async function ask(
   { node }: StepContext,
   state: ContainerInspection,
   { runningMs, patienceMs }: { readonly runningMs: number; readonly patienceMs: number },
-): Promise<{ pass: boolean; message: string }> {
+): Promise<{ pass: boolean; hangs?: boolean; message: string }> {
   const test = step.ownCheck ? state.check : step.healthcheck?.test;
   if (test === undefined) return { pass: runningMs >= stableMs, message: 'not yet stable' };
   const checkMs = Math.min((step.healthcheck?.timeout ?? 30) * 1000, checkTimeoutMs);
-  const timeoutMs = Math.min(askingMs + 2 * checkMs, Math.max(patienceMs, askingMs));
+  const timeoutMs = Math.min(askingMs + checkMs, Math.max(patienceMs, askingMs));
   try {
     const argv = ['/bin/sh', '-c', askingWell, 'health', test];
     const result = await node.exec(step.container, argv, { timeoutMs });
@@ -132,7 +134,7 @@ async function ask(
     if (!aboutContainer(cause)) throw cause;
     const [problem] = cause.diagnostics;
     const said = problem?.code === 'timeout' ? 'did not end in time' : `could not be run: ${problem?.message ?? ''}`;
-    return { pass: false, message: `health check ${said}` };
+    return { pass: false, hangs: problem?.code === 'timeout', message: `health check ${said}` };
   }
 }
 
