@@ -42,7 +42,7 @@ const silences = new Set(['unreachable', 'timeout', 'connection-lost', 'ssh-hand
 /**
  * Connects to the hosts, takes their locks, and looks, all hosts at once. Throws one DeployError (exit 4) with every
  * host that cannot be used, those whose engine does not answer included, before anything is changed. With
- * `skipUnreachable` those that do not answer are left out instead, as long as any is left.
+ * `skipUnreachable` those that do not answer are left out instead, while one is left.
  *
  * A host that is left out is not locked either: a run from elsewhere that reaches it may change it meanwhile. Two runs
  * that reach a host in common exclude each other as ever; two that share none each see the hosts of the other as
@@ -83,7 +83,7 @@ function maySkip(failures: ReadonlyMap<HostName, unknown>, { hosts, options }: R
   return options.skipUnreachable === true && couldSkip(failures, hosts);
 }
 
-/** Only silence is gone on without, and only as long as any host is left. */
+/** Only silence is gone on without, and only while a host is left. */
 function couldSkip(failures: ReadonlyMap<HostName, unknown>, hosts: readonly HostName[]): boolean {
   return [...failures.values()].every(isSilent) && hosts.some((host) => !failures.has(host));
 }
