@@ -207,6 +207,23 @@ describe('the lock of a node', () => {
     );
     await taken(second, 'two');
   });
+
+  it('can be broken while another run waits for it, which has it before the command that breaks it', async () => {
+    const [first, second] = [await connect(), await connect()];
+    const lease = await taken(first, 'one');
+    const waiting = `cd '${directory}' && exec 9<>lock && flock 9 && echo them >holder && printf two >run && sleep 30`;
+    const waiter = spawn('sh', ['-c', waiting], { stdio: 'ignore', detached: true });
+    onTestFinished(() => void process.kill(-Number(waiter.pid), 'SIGKILL'));
+    await until(
+      'one who waits',
+      async () => readFileSync('/proc/locks', 'utf8').includes(`-> FLOCK  ADVISORY  WRITE`),
+      () => readFileSync('/proc/locks', 'utf8'),
+    );
+    expect(await breakLock(second, 'one', broken('one'), { directory })).toBe('broken');
+    expect(held(lease)).toBe(false);
+    expect(readFileSync(path.join(directory, 'run'), 'utf8')).toBe('two');
+    expect(readFileSync(path.join(directory, 'holder'), 'utf8')).toBe('them\n');
+  });
 });
 
 function held(lease: Lease): boolean {

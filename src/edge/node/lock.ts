@@ -287,7 +287,10 @@ export async function lockState(connection: SshConnection, options: LockOptions 
   return { holder: parseHolder(rest.join(' ')), seconds: Number(age), orphan: false };
 }
 
-/** `$1` directory, `$2` run, `$3` the node's log of runs, `$4` what to write there. */
+/**
+ * `$1` directory, `$2` run, `$3` the node's log of runs, `$4` what to write there. A run that waits for the lock may
+ * have it before this does: then it is free of `$2` all the same, and what stands there is the other one's.
+ */
 const breakScript = `${sever}umask 077
 ${appendScript}
 cd "$1" 2>/dev/null || exit 3
@@ -296,8 +299,16 @@ pid=$(cat pid)
 group=$(cut -d ' ' -f 5 "/proc/$pid/stat" 2>/dev/null)
 sever "$pid"
 kill -s KILL -- "-$group" 2>/dev/null
-exec 9<>lock; flock -w 3 9 || exit 4
-rm -f holder run pid
+exec 9<>lock
+tries=0 taken=
+until flock -n 9; do
+  now=$(cat run 2>/dev/null)
+  [ -z "$now" ] || [ "$now" = "$2" ] || taken=yes
+  [ -z "$taken" ] || break
+  tries=$((tries + 1)); [ "$tries" -lt 60 ] || exit 4
+  sleep 0.05
+done
+[ -n "$taken" ] || rm -f holder run pid
 append "$3" "$4" || exit 5
 `;
 
