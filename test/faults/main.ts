@@ -3,9 +3,9 @@ import { LabError } from '../lab/command.ts';
 import { deployedLab } from '../lab/job/deployed.ts';
 import { asCommand, printingReport } from '../lab/report.ts';
 import { type Ground, prepareGround } from './attempt.ts';
-import { matches, type Point, partOf, pointsOf, pointText, sampleOf } from './points.ts';
-import { type ScenarioName, scenarios } from './scenarios.ts';
-import { jobsOf, type Outcome, Sweep, summaryLines } from './sweep.ts';
+import { courses, matches, type Point, partOf, pointsOf, pointText, sampleOf } from './points.ts';
+import { type Scenario, type ScenarioName, scenarios } from './scenarios.ts';
+import { type Job, jobsOf, type Outcome, Sweep, summaryLines, type Undisturbed } from './sweep.ts';
 
 const usage = `usage: npm run test:faults [-- OPTIONS]
   --scenario NAMES   comma list of ${Object.keys(scenarios).join(', ')}; all when absent
@@ -13,6 +13,7 @@ const usage = `usage: npm run test:faults [-- OPTIONS]
   --part I/N         one of N parts of the points, each from all over the run
   --only POINTS      comma list: stop, stop:after or stop:after:2
   --from POINT       leaves out those before it
+  --kills N          so many in each course, where the command goes on (1); a run that goes on counts its steps anew
   --minutes N        begins no further course after that, and says where to go on`;
 
 /**
@@ -44,17 +45,19 @@ async function sweep(ground: Ground, name: ScenarioName, options: Options): Prom
   const outcomes: Outcome[] = [];
   try {
     const known = await one.undisturbed();
-    const all = jobsOf(scenario, known, (points) => points).length;
-    const jobs = jobsOf(scenario, known, options.choose);
+    const all = jobsFor(scenario, known, { ...options, choose: (points) => points }).length;
+    const jobs = jobsFor(scenario, known, options);
     const { there } = known.kinds;
     const counts = [...new Set(there)].map((kind) => `${there.filter((one) => one === kind).length} ${kind}`);
     print(
       `${there.length} steps: ${counts.join(', ')}; killed before and after each: ${pointsOf(there).length} points`,
     );
     print(`${all} courses try all of them; ${jobs.length} are tried now`);
-    for (const job of jobs) {
+    for (const [i, job] of jobs.entries()) {
       if (performance.now() > options.until) {
-        print(`the time is over; go on with --scenario ${name} --from ${job.points.map(pointText).join()}`);
+        // Courses of several kills are put together anew from whatever points are left.
+        const from = `; go on with --scenario ${name} --from ${job.points.map(pointText).join()}`;
+        print(`the time is over; ${jobs.length - i} courses were not tried${options.kills === 1 ? from : ''}`);
         break;
       }
       outcomes.push(await one.run(job, known));
@@ -65,9 +68,19 @@ async function sweep(ground: Ground, name: ScenarioName, options: Options): Prom
   return outcomes;
 }
 
+function jobsFor(scenario: Scenario, known: Undisturbed, { choose, kills }: Options): readonly Job[] {
+  if (kills === 1) return jobsOf(scenario, known, choose);
+  const { there } = known.kinds;
+  return courses(choose(pointsOf(there)), there, kills).map((points, i) => ({
+    end: i % 2 === 0 ? 'there' : 'back',
+    points,
+  }));
+}
+
 interface Options {
   readonly scenarios: readonly ScenarioName[];
   readonly choose: (points: readonly Point[]) => readonly Point[];
+  readonly kills: number;
   /** Of `performance.now()`. */
   readonly until: number;
 }
@@ -81,6 +94,7 @@ function readOptions(): Options | undefined {
         part: { type: 'string', default: '1/1' },
         only: { type: 'string' },
         from: { type: 'string' },
+        kills: { type: 'string', default: '1' },
         minutes: { type: 'string', default: 'Infinity' },
       },
     });
@@ -98,6 +112,7 @@ function readOptions(): Options | undefined {
         const part = partOf(sampleOf(named, size), Number(index), Number(count));
         return part.slice(from === undefined ? 0 : firstOf(part, from));
       },
+      kills: number(values.kills),
       until: performance.now() + number(values.minutes) * 60_000,
     };
   } catch (error) {

@@ -66,17 +66,25 @@ const every: readonly Case[] = rows.flatMap(({ moments, ...row }) =>
   moments.flatMap((moment) => (['reset', 'silence'] as const).map((cut) => ({ ...row, moment, cut }))),
 );
 
-/** Without FAULTS=all: one of each sort. FAULTS may also be a part of titles. */
+/** Without FAULTS=all or FAULTS=kinds: one of each sort. FAULTS may also be a part of titles. */
 const sample: readonly Case[] = [
   { change: 'reconfigure of one node', kind: 'identity', moment: 'after', cut: 'reset' },
   { change: 'reconfigure of one node', kind: 'start', moment: 'during', cut: 'reset' },
   { change: 'reconfigure of one node', kind: 'stop', moment: 'during', cut: 'silence' },
 ];
 
+/** Every kind of step once with each cut: while the engine works on it where that can be held up. */
+const kinds: readonly Case[] = [...new Set(rows.map(({ kind }) => kind))].flatMap((kind) => {
+  const row = rows.find((one) => one.kind === kind && one.moments.includes('during'));
+  const moment = row === undefined ? 'before' : 'during';
+  return every.filter((one) => one.kind === kind && one.moment === moment && (row ?? one).change === one.change);
+});
+
 const wanted = process.env.FAULTS ?? '';
 const titleOf = ({ change, kind, moment, cut }: Case): string =>
   `${change}: the connection ${cuts[cut].words} ${moment} ${kind}`;
-const cases = wanted === '' ? sample : every.filter((one) => wanted === 'all' || titleOf(one).includes(wanted));
+const named: Readonly<Record<string, readonly Case[]>> = { '': sample, all: every, kinds };
+const cases = named[wanted] ?? every.filter((one) => titleOf(one).includes(wanted));
 
 /** What is expected of every one of them. */
 const expected =
