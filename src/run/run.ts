@@ -6,7 +6,7 @@ import type { Plan, Step, StepId, WayBack } from '../core/plan/steps.ts';
 import { execute } from './executors.ts';
 import { Interruption, type Unfinished } from './interruption.ts';
 import type { RunPorts } from './step-context.ts';
-import { type Failure, goBack, isNodeFault, type Outcome, Rollout } from './way-back.ts';
+import { type Failure, goBack, isNodeFault, lostHosts, notBlamed, type Outcome, Rollout } from './way-back.ts';
 
 export type RunEvent =
   | { readonly event: 'started'; readonly step: Step }
@@ -61,6 +61,7 @@ class Walk {
   readonly #waiting = new Map<StepId, Step>();
   readonly #done = new Set<StepId>();
   readonly #failed: Failure[] = [];
+  readonly #lost = new Set<HostName>();
   readonly #reverted: Outcome[] = [];
   readonly #notReverted: Outcome[] = [];
   readonly #rollouts = new Map<StepId, Rollout>();
@@ -80,8 +81,9 @@ class Walk {
     this.#interruption = new Interruption(plan, options.signal, options.onInterrupt);
     this.#queue = new PQueue({ concurrency: options.forks });
     for (const step of steps) this.#waiting.set(step.id, step);
+    const hosts = new Map(steps.map((step) => [step.id, step.host]));
     for (const way of waysBack) {
-      const rollout = new Rollout(way);
+      const rollout = new Rollout(way, new Set(way.triggers.flatMap((id) => hosts.get(id) ?? [])));
       for (const id of way.triggers) this.#rollouts.set(id, rollout);
     }
   }
@@ -183,13 +185,25 @@ class Walk {
       onEvent({ event: 'done', step, note, ms: clock.now() - started });
       return undefined;
     } catch (cause) {
-      const diagnostics = diagnosticsOf(cause, step);
+      const diagnostics = [...diagnosticsOf(cause, step), ...this.#excuse(step, cause, rollout)];
       // One that was given up is not what went wrong.
       if (!rollout?.because) onEvent({ event: 'failed', step, diagnostics });
       return { step, diagnostics, cause };
     } finally {
       this.#interruption.end(step);
     }
+  }
+
+  /** Hosts of its replicas that were lost in this run. */
+  #lostOf({ hosts }: Rollout): readonly HostName[] {
+    return [...this.#lost].filter((host) => hosts.has(host));
+  }
+
+  #excuse(step: Step, cause: unknown, rollout: Rollout | undefined): readonly Diagnostic[] {
+    for (const host of lostHosts(diagnosticsOf(cause, step), step.host)) this.#lost.add(host);
+    if (rollout === undefined || isNodeFault(cause)) return [];
+    const lost = this.#lostOf(rollout);
+    return lost.length > 0 ? [notBlamed(step, lost)] : [];
   }
 
   #fail({ step, diagnostics, cause }: Failure & { readonly cause: unknown }, rollout?: Rollout): void {
@@ -201,7 +215,7 @@ class Walk {
     const failure = { step, diagnostics };
     this.#failed.push(failure);
     if (this.#tooManyFailed()) this.#interruption.stop();
-    if (rollout === undefined || isNodeFault(cause)) {
+    if (rollout === undefined || isNodeFault(cause) || this.#lostOf(rollout).length > 0) {
       this.#skip([], step.id);
       return;
     }

@@ -1,4 +1,5 @@
-import { DeployError, type Diagnostic, exitCode } from '../core/model/diagnostic.ts';
+import { DeployError, type Diagnostic, exitCode, warning } from '../core/model/diagnostic.ts';
+import type { HostName } from '../core/model/node.ts';
 import type { Step, StepId, WayBack } from '../core/plan/steps.ts';
 
 export interface Failure {
@@ -20,17 +21,39 @@ export function isNodeFault(cause: unknown): boolean {
   return cause instanceof DeployError && cause.exit === exitCode.nodeNotUsable;
 }
 
+const lostCodes: readonly string[] = ['connection-lost', 'no-engine', 'lock-lost'];
+
+/** Hosts of which nobody knows any more what runs there. */
+export function lostHosts(diagnostics: readonly Diagnostic[], asked: HostName): readonly HostName[] {
+  return diagnostics.flatMap(({ code, host }) => (lostCodes.includes(code) ? [host ?? asked] : []));
+}
+
+/** Replicas fail for want of another host's too: of a broker, of a database, of the one that had the virtual address. */
+export function notBlamed(step: Step, lost: readonly HostName[]): Diagnostic {
+  return warning(
+    'not-blamed',
+    `${lost.join(', ')} was lost before: the new version is not blamed, nothing is put back`,
+    {
+      host: step.host,
+      hint: `bring ${lost.join(', ')} back, then run the same command again; it goes on from here`,
+    },
+  );
+}
+
 /** One rollout while it is carried out: which of its steps are under way, and what made it go back. */
 export class Rollout {
   readonly way: WayBack;
+  /** Where its replicas are. */
+  readonly hosts: ReadonlySet<HostName>;
   readonly givenUp = new AbortController();
   readonly #running = new Set<StepId>();
   #begun = false;
   #because: Failure | undefined;
   #back: Promise<void> | undefined;
 
-  constructor(way: WayBack) {
+  constructor(way: WayBack, hosts: ReadonlySet<HostName>) {
     this.way = way;
+    this.hosts = hosts;
   }
 
   get because(): Failure | undefined {

@@ -294,6 +294,28 @@ describe('what is no bad version', () => {
     expect(stateOf(world)).toEqual(stateOf(undisturbed));
   });
 
+  it('one that stands or falls with a node that was lost before', async () => {
+    const world = copyOf(deployed);
+    breakNew(world, 'magnum_conductor', 'is never healthy', 'node3');
+    let lost = false;
+    world.before = ({ host, call, subject }) => {
+      if (host !== 'node1') return;
+      lost ||= call === 'start' && subject === 'magnum_conductor';
+      if (!lost) return;
+      throw new DeployError([error('connection-lost', 'the connection was lost', { host })], exitCode.nodeNotUsable);
+    };
+    const { plan, result } = await upgrade(world);
+    expect([...result.reverted, ...result.notReverted]).toEqual([]);
+    const codes = result.failed.map(({ step, diagnostics }) => [step.host, ...diagnostics.map(({ code }) => code)]);
+    expect(codes).toContainEqual(['node3', 'step-failed', 'not-blamed']);
+    expect(outcomeText(plan, result) ?? '').not.toContain('PUT BACK');
+    heal(world);
+    await change(newer, world, 'upgrade', magnum);
+    const undisturbed = copyOf(deployed);
+    await change(newer, undisturbed, 'upgrade', magnum);
+    expect(stateOf(world)).toEqual(stateOf(undisturbed));
+  });
+
   it('a way back that fails too is told apart, and the next run goes on', async () => {
     const world = copyOf(deployed);
     world.crashes = (c) => c.spec.name === 'magnum_api';
