@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
 import { type Journal, type JournalEntry, parseJournal } from '../../../src/core/model/journal.ts';
 import { LabError, lastLines, waitFor } from '../command.ts';
 import type { Lab } from '../raise.ts';
@@ -45,6 +46,8 @@ export class Running {
       env: { ...process.env, ...lab.variables, XDG_STATE_HOME: this.#state, ...failpoint, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+    // A test that fails half way leaves nobody behind who stands still and holds the locks.
+    onTestFinished(() => void this.#child.kill('SIGKILL'));
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.on('data', (chunk: Buffer) => {
         this.#output += chunk.toString();
