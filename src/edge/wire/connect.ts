@@ -75,12 +75,17 @@ export async function dial(
     stream.on('error', () => undefined);
     return stream;
   } catch (failure) {
-    if (failure instanceof WireError) throw failure;
+    if (failure instanceof WireError || isLost(failure)) throw failure;
     const reason = reasonOf(failure);
     const refused = /refused/i.test(reason);
     const text = refused ? `${where}: connection refused` : `${where}: cannot connect: ${reason}`;
     throw new WireError(refused ? 'connection-refused' : 'cannot-connect', text, { hint, transient: true });
   }
+}
+
+/** The way to the server is gone, and does not come back in this run. */
+function isLost(failure: unknown): boolean {
+  return failure instanceof DeployError && failure.diagnostics.some(({ code }) => code === 'connection-lost');
 }
 
 /** Repeats an idempotent attempt while it fails for a transient reason and time is left. */

@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
+import { DeployError, error } from '../../../src/core/model/diagnostic.ts';
 import { Secret } from '../../../src/core/model/secret.ts';
 import { type Clock, dial, patiently } from '../../../src/edge/wire/connect.ts';
 import { hostAndPort, WireError, withoutSecrets } from '../../../src/edge/wire/failure.ts';
@@ -46,6 +47,15 @@ test('a connection that comes too late is closed', async () => {
   await expect(dial(connect, server)).rejects.toThrow('MariaDB at [fd00::1]:3306: no connection within 0.01 s');
   await new Promise((resolve) => setTimeout(resolve, 60));
   expect(late.destroyed).toBe(true);
+});
+
+test('a way that is gone is not tried again, and says so in its own words', async () => {
+  const lost = new DeployError([error('connection-lost', 'the SSH connection was lost', { host: 'node1' })], 4);
+  const clock = fakeClock();
+  const server = { service: 'MariaDB', address: '10.0.0.1', port: 3306, timeoutMs: 1000 };
+  const attempt = () => dial(() => Promise.reject(lost), server);
+  await expect(patiently({ forMs: 5000 }, attempt, clock)).rejects.toBe(lost);
+  expect(clock.slept).toEqual([]);
 });
 
 test('small things', () => {
