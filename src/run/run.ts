@@ -200,8 +200,11 @@ class Walk {
   }
 
   #excuse(step: Step, cause: unknown, rollout: Rollout | undefined): readonly Diagnostic[] {
-    for (const host of lostHosts(diagnosticsOf(cause, step), step.host)) this.#lost.add(host);
-    if (rollout === undefined || isNodeFault(cause)) return [];
+    if (isNodeFault(cause)) {
+      for (const host of lostHosts(diagnosticsOf(cause, step), step.host)) this.#lost.add(host);
+      return [];
+    }
+    if (rollout === undefined) return [];
     const lost = this.#lostOf(rollout);
     return lost.length > 0 ? [notBlamed(step, lost)] : [];
   }

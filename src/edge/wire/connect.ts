@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DeployError } from '../../core/model/diagnostic.ts';
-import { hostAndPort, isTransient, reasonOf, WireError } from './failure.ts';
+import { hostAndPort, isTransient, isWayGone, reasonOf, WireError } from './failure.ts';
 
 /** Opens a TCP connection as seen from a node. The protocol clients know no other way to reach a server. */
 export type Connect = (address: string, port: number) => Promise<Duplex>;
@@ -75,17 +75,12 @@ export async function dial(
     stream.on('error', () => undefined);
     return stream;
   } catch (failure) {
-    if (failure instanceof WireError || isLost(failure)) throw failure;
+    if (failure instanceof WireError || isWayGone(failure)) throw failure;
     const reason = reasonOf(failure);
     const refused = /refused/i.test(reason);
     const text = refused ? `${where}: connection refused` : `${where}: cannot connect: ${reason}`;
     throw new WireError(refused ? 'connection-refused' : 'cannot-connect', text, { hint, transient: true });
   }
-}
-
-/** The way to the server is gone, and does not come back in this run. */
-function isLost(failure: unknown): boolean {
-  return failure instanceof DeployError && failure.diagnostics.some(({ code }) => code === 'connection-lost');
 }
 
 /** Repeats an idempotent attempt while it fails for a transient reason and time is left. */

@@ -25,6 +25,12 @@ export function isTransient(failure: unknown): boolean {
   return failure instanceof WireError && failure.transient;
 }
 
+/** The node that the server was to be reached from is lost, and does not come back in this run. */
+export function isWayGone(failure: unknown): boolean {
+  if (!(failure instanceof DeployError) || failure.exit !== exitCode.nodeNotUsable) return false;
+  return failure.diagnostics.some(({ code }) => code === 'connection-lost');
+}
+
 /** `10.0.0.1:3306`, `[fd00::1]:3306` */
 export function hostAndPort(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as tlsConnect } from 'node:tls';
 import { type Connect, dial } from './connect.ts';
-import { reasonOf, WireError } from './failure.ts';
+import { isWayGone, reasonOf, WireError } from './failure.ts';
 
 export interface TlsTrust {
   /** PEM of the authorities to trust; default: those of Node. */
@@ -167,7 +167,8 @@ function exchange(
     const timer = setTimeout(() => outgoing.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)), timeoutMs);
     const fail = (failure: unknown) => {
       clearTimeout(timer);
-      reject(failure instanceof WireError ? failure : lost(failure, outgoing, url, service, request));
+      const known = failure instanceof WireError || isWayGone(failure);
+      reject(known ? failure : lost(failure, outgoing, url, service, request));
     };
     outgoing.on('error', fail);
     outgoing.on('response', (incoming) => {

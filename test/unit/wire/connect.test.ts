@@ -4,6 +4,7 @@ import { DeployError, error } from '../../../src/core/model/diagnostic.ts';
 import { Secret } from '../../../src/core/model/secret.ts';
 import { type Clock, dial, patiently } from '../../../src/edge/wire/connect.ts';
 import { hostAndPort, WireError, withoutSecrets } from '../../../src/edge/wire/failure.ts';
+import { httpClient } from '../../../src/edge/wire/http.ts';
 
 function fakeClock(): Clock & { readonly slept: number[] } {
   let time = 0;
@@ -56,6 +57,9 @@ test('a way that is gone is not tried again, and says so in its own words', asyn
   const attempt = () => dial(() => Promise.reject(lost), server);
   await expect(patiently({ forMs: 5000 }, attempt, clock)).rejects.toBe(lost);
   expect(clock.slept).toEqual([]);
+  const http = httpClient(() => Promise.reject(lost), { service: 'Keystone', origin: 'http://10.0.0.1:5000' });
+  await expect(http.request({ method: 'GET', path: '/v3' })).rejects.toBe(lost);
+  http.close();
 });
 
 test('small things', () => {
