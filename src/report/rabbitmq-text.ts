@@ -8,7 +8,9 @@ export function rabbitmqStatusText(evidence: ClusterEvidence, findings: readonly
   return [
     ...table(evidence.members.map((member) => cellsOf(member, findings))),
     queuesLine(evidence.queues),
-    ...findings.map(({ text, hint, grave: bad }) => `${bad ? 'NOT OK' : 'note'}: ${text}${hint ? `\n    ${hint}` : ''}`),
+    ...findings.map(
+      ({ text, hint, grave: bad }) => `${bad ? 'NOT OK' : 'note'}: ${text}${hint ? `\n    ${hint}` : ''}`,
+    ),
     grave ? 'the cluster is not whole' : 'the cluster is whole',
   ].join('\n');
 }
@@ -52,5 +54,10 @@ function queuesLine(queues: readonly QueueEvidence[] | undefined): string {
 function table(cells: readonly (readonly string[])[]): string[] {
   const all = [header, ...cells];
   const widths = header.map((_, column) => Math.max(...all.map((line) => line[column]?.length ?? 0)));
-  return all.map((line) => line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd());
+  return all.map((line) =>
+    line
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
 }

@@ -128,5 +128,8 @@ async function order(step: StepOf<'rabbitmq'>, node: NodePort, argv: readonly st
 /** The tools tell much around what happened. */
 function firstWords({ stdout, stderr }: ExecResult): string {
   const lines = `${stderr}\n${stdout}`.split('\n').map((line) => line.trim());
-  return lines.filter((line) => line !== '' && !/^\d\d:\d\d:\d\d/.test(line)).slice(0, 3).join(' ');
+  return lines
+    .filter((line) => line !== '' && !/^\d\d:\d\d:\d\d/.test(line))
+    .slice(0, 3)
+    .join(' ');
 }

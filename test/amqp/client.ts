@@ -1,5 +1,17 @@
 import { connect as netConnect, type Socket } from 'node:net';
-import { Frames, type Frame, frame, frameType, long, longlong, longText, octet, short, shortText, table } from './wire.ts';
+import {
+  type Frame,
+  Frames,
+  frame,
+  frameType,
+  long,
+  longlong,
+  longText,
+  octet,
+  short,
+  shortText,
+  table,
+} from './wire.ts';
 
 export interface Broker {
   readonly address: string;

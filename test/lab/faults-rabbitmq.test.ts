@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { AmqpLoad } from '../amqp/load.ts';
+import type { AmqpLoad } from '../amqp/load.ts';
 import { acceptTrafficFrom, dropTrafficFrom } from './faults.ts';
 import { deploy } from './job/deploy-command.ts';
 import { findings, loadOn, loadText, rabbitLab, untilFound } from './job/rabbit-load.ts';

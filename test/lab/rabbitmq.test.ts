@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { changedContainers, allContainers, deploy } from './job/deploy-command.ts';
+import { allContainers, changedContainers, deploy } from './job/deploy-command.ts';
 import { findings, loadOn, loadText, rabbitLab } from './job/rabbit-load.ts';
 import type { Lab } from './raise.ts';
 import { printingReport } from './report.ts';
@@ -36,7 +36,12 @@ describe('the RabbitMQ cluster of the lab', () => {
       const load = loadOn(lab, 'quorum');
       await load.start();
       const before = await allContainers();
-      const ran = await deploy(lab, ['reconfigure', ...tags, '-e', `{"rabbitmq_extra_config": {"heartbeat": ${40 + run}}}`]);
+      const ran = await deploy(lab, [
+        'reconfigure',
+        ...tags,
+        '-e',
+        `{"rabbitmq_extra_config": {"heartbeat": ${40 + run}}}`,
+      ]);
       const after = load.confirmed;
       const report = await load.stop();
       figures.push(`rolling restart ${run}: ${ran.seconds.toFixed(1)} s; ${loadText(report)}`);

@@ -81,7 +81,7 @@ export class SimulatedWorld {
   answer(node: SimulatedNode, container: string, argv: readonly string[]): ExecResult {
     const special = this.exec(node, container, argv);
     if (special) return special;
-    if (argv.some((arg) => arg.includes('cluster_status'))) return this.#clusterStatus(node, container);
+    if (argv.some((arg) => arg.includes('rabbitmqctl'))) return this.#clusterStatus(node, container);
     if (!argv.some((arg) => arg.includes('wsrep_'))) return { code: 0, stdout: '', stderr: '' };
     const size = this.running(container).length;
     const stdout = `wsrep_cluster_size\t${size}\nwsrep_cluster_status\tPrimary\nwsrep_local_state_comment\tSynced\n`;

@@ -1,11 +1,6 @@
 import { DeployError, type ExitCode, error, exitCode } from '../../core/model/diagnostic.ts';
 import { didYouMean } from '../../core/model/suggest.ts';
-import {
-  planRecovery,
-  planReset,
-  type RabbitmqCluster,
-  rabbitmqCluster,
-} from '../../core/plan/rabbitmq-recovery.ts';
+import { planRecovery, planReset, type RabbitmqCluster, rabbitmqCluster } from '../../core/plan/rabbitmq-recovery.ts';
 import type { Plan } from '../../core/plan/steps.ts';
 import { isHealthy, judge } from '../../core/rabbitmq/judge.ts';
 import { rabbitmqStatusText } from '../../report/rabbitmq-text.ts';

@@ -40,7 +40,9 @@ export function planRecovery(site: string, cluster: RabbitmqCluster, evidence: C
   let before: readonly StepId[] = [];
   let members = main.length;
   for (const group of others) {
-    const knows = group.every((one) => main.every((two) => one.known.includes(two.node) && two.known.includes(one.node)));
+    const knows = group.every((one) =>
+      main.every((two) => one.known.includes(two.node) && two.known.includes(one.node)),
+    );
     before = knows ? rejoin(builder, group, before) : joinAnew(builder, main, group, before);
     members += group.length;
     before = group.map((one) => builder.check(one.host, before, members));
@@ -117,11 +119,7 @@ function enableFlags(builder: Orders, main: readonly SeenMember[], needs: readon
  * queues cannot be saved. Users and virtual hosts of the definition are made again; other services declare their
  * queues when they connect. Refused while a member does not run.
  */
-export function planReset(
-  site: string,
-  cluster: RabbitmqCluster,
-  observed: Observed,
-): Result<Plan> {
+export function planReset(site: string, cluster: RabbitmqCluster, observed: Observed): Result<Plan> {
   const { service, members } = cluster;
   const name = members[0]?.name ?? '';
   const runs = (host: HostName) =>
@@ -184,7 +182,13 @@ class Orders {
     const wish = service.messaging;
     if (wish === undefined) return;
     const marker = registrationMarker('messaging', service.name, wish);
-    const base = { service: service.name, host: wish.host, needs, reason: 'went with the rest', impact: 'none' } as const;
+    const base = {
+      service: service.name,
+      host: wish.host,
+      needs,
+      reason: 'went with the rest',
+      impact: 'none',
+    } as const;
     this.#builder.add(base, { kind: 'messaging', wish, marker }, service.name);
   }
 

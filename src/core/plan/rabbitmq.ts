@@ -15,7 +15,9 @@ export function rabbitmq(plan: PlanBuilder, input: RolloutInput): StepId[] {
   const { changes, groupHosts } = input;
   const upgraded = changes.filter((change) => isServing(change) && changesImage(change));
   const [first] = upgraded;
-  const flagged = first ? [checkFlags(plan, first, input.needs, 'the new version may demand those of the old one')] : [];
+  const flagged = first
+    ? [checkFlags(plan, first, input.needs, 'the new version may demand those of the old one')]
+    : [];
   let members = groupHosts.length - changes.filter((change) => !isServing(change)).length;
   const memberOf = (change: Change): MemberWaits => {
     if (!isServing(change)) members += 1;
@@ -39,13 +41,7 @@ function waitsOf(plan: PlanBuilder, input: RolloutInput, change: Change, members
   };
 }
 
-function check(
-  plan: PlanBuilder,
-  change: Change,
-  needs: readonly StepId[],
-  members: number,
-  leaves: boolean,
-): StepId {
+function check(plan: PlanBuilder, change: Change, needs: readonly StepId[], members: number, leaves: boolean): StepId {
   const { container } = change;
   const reason = leaves ? 'a member is taken away only from a whole cluster' : 'must be part of the cluster again';
   return plan.add(
@@ -99,4 +95,3 @@ function otherMember({ changes, settled }: RolloutInput, change: Change): HostNa
 function changesImage(change: Change): boolean {
   return seen(change)?.labels[label.imageDigest] !== change.image.digest;
 }
-

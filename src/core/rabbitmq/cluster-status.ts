@@ -59,7 +59,8 @@ function whyNot({ code, stdout, stderr }: { code: number; stdout: string; stderr
   if (all.includes("requires the 'rabbit' app to be running")) {
     return 'the broker has stopped in its container, or waits for the other members';
   }
-  if (/unable to perform an operation on node|nodedown|unable to connect/i.test(all)) return 'the broker does not answer';
+  if (/unable to perform an operation on node|nodedown|unable to connect/i.test(all))
+    return 'the broker does not answer';
   const lines = all
     .split('\n')
     .map((line) => line.trim())

@@ -166,7 +166,12 @@ function queuesOf(queues: readonly QueueEvidence[], seen: readonly SeenMember[])
   ];
 }
 
-function queueFinding(kind: 'no-quorum' | 'queue-thin', queues: readonly QueueEvidence[], what: string, grave: boolean) {
+function queueFinding(
+  kind: 'no-quorum' | 'queue-thin',
+  queues: readonly QueueEvidence[],
+  what: string,
+  grave: boolean,
+) {
   const shown = queues.slice(0, 3).map(({ name }) => name);
   const more = queues.length > shown.length ? ` and ${queues.length - shown.length} more` : '';
   return { kind, hosts: [], text: `${queues.length} queues ${what}: ${shown.join(', ')}${more}`, grave };

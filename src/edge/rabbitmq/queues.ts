@@ -2,8 +2,7 @@ import type { QueueEvidence } from '../../core/rabbitmq/evidence.ts';
 import type { Connect } from '../wire/connect.ts';
 import { type RabbitmqServer, withManagement } from './management.ts';
 
-const columns =
-  'vhost,name,type,node,leader,members,online,slave_nodes,synchronised_slave_nodes,messages';
+const columns = 'vhost,name,type,node,leader,members,online,slave_nodes,synchronised_slave_nodes,messages';
 
 /** All queues and streams of all virtual hosts, as one member's management API lists them; one request. */
 export async function listQueues(connect: Connect, server: RabbitmqServer): Promise<readonly QueueEvidence[]> {

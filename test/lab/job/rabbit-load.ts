@@ -1,10 +1,10 @@
 import { AmqpLoad, type LoadReport } from '../../amqp/load.ts';
 import { LabError, waitFor } from '../command.ts';
-import { raiseLab, type Lab } from '../raise.ts';
+import { type Lab, raiseLab } from '../raise.ts';
 import type { LabReport } from '../report.ts';
 import { NODES } from '../settings.ts';
-import { deployedLab } from './deployed.ts';
 import { allContainers, deploy, password } from './deploy-command.ts';
+import { deployedLab } from './deployed.ts';
 
 /** The lab with RabbitMQ on all nodes; nothing is deployed where it runs already. */
 export async function rabbitLab(report: LabReport): Promise<Lab> {
@@ -20,7 +20,15 @@ export function loadOn(lab: Lab, type: 'quorum' | 'classic'): AmqpLoad {
   return new AmqpLoad(brokers, `load-${type}-${Date.now()}`, { 'x-queue-type': type });
 }
 
-export function loadText({ confirmed, lost, duplicates, repeated, refused, reconnects, longestGapMs }: LoadReport): string {
+export function loadText({
+  confirmed,
+  lost,
+  duplicates,
+  repeated,
+  refused,
+  reconnects,
+  longestGapMs,
+}: LoadReport): string {
   return (
     `${confirmed} confirmed, ${lost} lost, ${duplicates} delivered twice, ${repeated} sent again, ${refused} refused, ` +
     `${reconnects} reconnects, longest time without a confirmation ${longestGapMs} ms`
@@ -36,9 +44,17 @@ export async function findings(lab: Lab): Promise<string[]> {
   return found.map(({ kind }) => kind);
 }
 
-export async function untilFound(lab: Lab, wanted: (kinds: readonly string[]) => boolean, timeoutMs: number): Promise<string[]> {
+export async function untilFound(
+  lab: Lab,
+  wanted: (kinds: readonly string[]) => boolean,
+  timeoutMs: number,
+): Promise<string[]> {
   let last: string[] = [];
-  const seen = await waitFor(async () => wanted((last = await findings(lab))), timeoutMs, 3000);
+  const look = async (): Promise<boolean> => {
+    last = await findings(lab);
+    return wanted(last);
+  };
+  const seen = await waitFor(look, timeoutMs, 3000);
   if (!seen) throw new LabError(`after ${timeoutMs / 1000} s the cluster still shows: ${last.join(', ') || 'nothing'}`);
   return last;
 }

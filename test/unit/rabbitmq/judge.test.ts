@@ -47,7 +47,11 @@ describe('judge', () => {
     expect(judge({ members: apart })).toMatchObject([{ kind: 'partition', hosts: ['node3', 'node1', 'node2'] }]);
     const empty = [...apart.slice(0, 2), seenBy('node3', ['node3'])];
     expect(judge({ members: empty })).toMatchObject([{ kind: 'lost-data', hosts: ['node3'] }]);
-    const strange = [seenBy('node1', ['node1', 'node2']), seenBy('node2', ['node1', 'node2']), seenBy('node3', ['node3'])];
+    const strange = [
+      seenBy('node1', ['node1', 'node2']),
+      seenBy('node2', ['node1', 'node2']),
+      seenBy('node3', ['node3']),
+    ];
     expect(kinds(strange)).toEqual(['two-clusters']);
   });
 
@@ -60,7 +64,9 @@ describe('judge', () => {
   it('finds alarms, maintenance, versions that mix and flags that are not enabled', () => {
     const [first, second, third] = hosts.map((host) => seenBy(host, hosts));
     if (!first || !second || !third) throw new Error('three members');
-    expect(kinds([{ ...first, alarms: [{ node: 'rabbit@node1', resource: 'disk' }] }, second, third])).toEqual(['alarm']);
+    expect(kinds([{ ...first, alarms: [{ node: 'rabbit@node1', resource: 'disk' }] }, second, third])).toEqual([
+      'alarm',
+    ]);
     expect(kinds([first, { ...second, drained: ['rabbit@node2'] }, third])).toEqual(['drained']);
     const mixed = judge({ members: [first, second, { ...third, version: '3.11.18' }] });
     expect(mixed).toMatchObject([{ kind: 'mixed-versions', grave: false }]);
@@ -84,17 +90,23 @@ describe('judge', () => {
   it('never calls a cluster healthy in which one member does not see another', () => {
     const pair = fc.tuple(fc.integer({ min: 0, max: 4 }), fc.integer({ min: 0, max: 4 }));
     fc.assert(
-      fc.property(fc.array(pair.filter(([a, b]) => a !== b), { minLength: 1, maxLength: 6 }), (cuts) => {
-        const names = ['a', 'b', 'c', 'd', 'e'];
-        const members = names.map((host, i) => {
-          const sees = names.filter((_, j) => !cuts.some(([x, y]) => (x === i && y === j) || (x === j && y === i)));
-          return seenBy(host, sees, { known: names.map((name) => `rabbit@${name}`) });
-        });
-        // Members that do not see each other may both see a third one: then nobody is apart, and yet it is not whole.
-        const found = members.every((member) => notWhole(member, { members: 5, leaves: true }).length === 0);
-        expect(found).toBe(false);
-        expect(isHealthy(judge({ members }))).toBe(false);
-      }),
+      fc.property(
+        fc.array(
+          pair.filter(([a, b]) => a !== b),
+          { minLength: 1, maxLength: 6 },
+        ),
+        (cuts) => {
+          const names = ['a', 'b', 'c', 'd', 'e'];
+          const members = names.map((host, i) => {
+            const sees = names.filter((_, j) => !cuts.some(([x, y]) => (x === i && y === j) || (x === j && y === i)));
+            return seenBy(host, sees, { known: names.map((name) => `rabbit@${name}`) });
+          });
+          // Members that do not see each other may both see a third one: then nobody is apart, and yet it is not whole.
+          const found = members.every((member) => notWhole(member, { members: 5, leaves: true }).length === 0);
+          expect(found).toBe(false);
+          expect(isHealthy(judge({ members }))).toBe(false);
+        },
+      ),
     );
   });
 });
@@ -108,8 +120,14 @@ describe('notWhole', () => {
   });
 
   it.each<[string, MemberEvidence]>([
-    ['2 of 3 members run, not rabbit@node3', seenBy('node1', ['node1', 'node2'], { known: hosts.map((h) => `rabbit@${h}`) })],
-    ['rabbit@node1 is cut off from rabbit@node2', seenBy('node1', hosts, { partitions: [{ node: 'rabbit@node1', lost: ['rabbit@node2'] }] })],
+    [
+      '2 of 3 members run, not rabbit@node3',
+      seenBy('node1', ['node1', 'node2'], { known: hosts.map((h) => `rabbit@${h}`) }),
+    ],
+    [
+      'rabbit@node1 is cut off from rabbit@node2',
+      seenBy('node1', hosts, { partitions: [{ node: 'rabbit@node1', lost: ['rabbit@node2'] }] }),
+    ],
     ['alarm at rabbit@node2: disk', seenBy('node1', hosts, { alarms: [{ node: 'rabbit@node2', resource: 'disk' }] })],
     ['rabbit@node2 is in maintenance mode', seenBy('node1', hosts, { drained: ['rabbit@node2'] })],
     ['it waits', { kind: 'silent', host: 'node1', why: 'it waits' }],

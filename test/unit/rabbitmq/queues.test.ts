@@ -1,15 +1,31 @@
 import { expect, it } from 'vitest';
-import { readQueues } from '../../../src/edge/rabbitmq/queues.ts';
 import { judge } from '../../../src/core/rabbitmq/judge.ts';
+import { readQueues } from '../../../src/edge/rabbitmq/queues.ts';
 import { rabbitmqStatusText } from '../../../src/report/rabbitmq-text.ts';
 import { seenBy, wholeCluster } from './cluster-of.ts';
 
 const nodes = ['rabbit@node1', 'rabbit@node2', 'rabbit@node3'];
 
 const body = [
-  { vhost: '/', name: 'q', type: 'quorum', leader: nodes[1], node: nodes[1], members: nodes, online: nodes.slice(0, 2), messages: 5 },
+  {
+    vhost: '/',
+    name: 'q',
+    type: 'quorum',
+    leader: nodes[1],
+    node: nodes[1],
+    members: nodes,
+    online: nodes.slice(0, 2),
+    messages: 5,
+  },
   { vhost: '/', name: 'c', type: 'classic', node: nodes[0] },
-  { vhost: '/', name: 'm', type: 'classic', node: nodes[0], slave_nodes: nodes.slice(1), synchronised_slave_nodes: [nodes[2]] },
+  {
+    vhost: '/',
+    name: 'm',
+    type: 'classic',
+    node: nodes[0],
+    slave_nodes: nodes.slice(1),
+    synchronised_slave_nodes: [nodes[2]],
+  },
 ];
 
 it('reads quorum, plain and mirrored queues', () => {

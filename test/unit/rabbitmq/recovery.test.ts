@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { planRecovery, planReset, type RabbitmqCluster, rabbitmqCluster } from '../../../src/core/plan/rabbitmq-recovery.ts';
+import {
+  planRecovery,
+  planReset,
+  type RabbitmqCluster,
+  rabbitmqCluster,
+} from '../../../src/core/plan/rabbitmq-recovery.ts';
 import type { Plan } from '../../../src/core/plan/steps.ts';
 import type { MemberEvidence } from '../../../src/core/rabbitmq/evidence.ts';
 import { precedes } from '../../sim/order.ts';
