@@ -84,7 +84,7 @@ function problemOf(
     const stops = verdict.via.join(', then ');
     return refused(
       ` at once: it must run ${stops} in between`,
-      `upgrade to images of ${stops} first, one after the other (rabbitmq_tag); or empty the cluster with the new image: deploy destroy --tags rabbitmq, then deploy deploy --tags rabbitmq`,
+      `give rabbitmq_tag an image of each of them, one after the other; or give its messages up and begin anew with the new one: deploy destroy --tags rabbitmq, then deploy deploy --tags rabbitmq`,
     );
   }
   if (verdict.kind === 'downgrade') {

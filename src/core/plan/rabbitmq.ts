@@ -1,15 +1,16 @@
 import type { HostName } from '../model/node.ts';
 import { label } from '../model/node.ts';
 import { base, type Change, isServing, type MemberWaits, seen } from './replace.ts';
-import { memberByMember, type RolloutInput } from './rollout.ts';
+import { inBatches, oneAtATime, type RolloutInput } from './rollout.ts';
 import type { PlanBuilder, RabbitmqOrder, StepId } from './steps.ts';
 import { ownVolumes } from './teardown.ts';
 
 /**
  * One member at a time. Before one leaves, the cluster is whole and no queue needs it; before the next one, it is back
  * in the cluster. Around a change of the image all stable feature flags are enabled, as the next version may demand
- * those of this one and every member must know those of the new one. A member that comes without its data takes the
- * place of the one the cluster still knows by its name.
+ * those of this one and every member must know those of the new one. Members that are down and have their data come
+ * back together, before anything else. A member that comes without its data takes the place of the one the cluster
+ * still knows by its name.
  */
 export function rabbitmq(plan: PlanBuilder, input: RolloutInput): StepId[] {
   const { changes, groupHosts } = input;
@@ -18,12 +19,20 @@ export function rabbitmq(plan: PlanBuilder, input: RolloutInput): StepId[] {
   const flagged = first
     ? [checkFlags(plan, first, input.needs, 'the new version may demand those of the old one')]
     : [];
-  let members = groupHosts.length - changes.filter((change) => !isServing(change)).length;
+  const needs = [...input.needs, ...flagged];
+  const returning = changes.filter(returns);
+  const others = changes.filter((change) => !returns(change));
+  let members = groupHosts.length - others.filter((change) => !isServing(change)).length;
   const memberOf = (change: Change): MemberWaits => {
-    if (!isServing(change)) members += 1;
+    if (!isServing(change) && !returns(change)) members += 1;
     return waitsOf(plan, input, change, members);
   };
-  const done = memberByMember(plan, { ...input, needs: [...input.needs, ...flagged], memberOf });
+  const one = oneAtATime(input);
+  const together = { ...one, batch: Math.max(1, returning.length) };
+  const back = inBatches(plan, { ...input, needs, changes: returning, memberOf }, together);
+  // Also when the cluster is new: the first host forms it, the others join.
+  const rest = inBatches(plan, { ...input, needs: [...needs, ...back], changes: others, memberOf }, one);
+  const done = [...back, ...rest];
   const last = upgraded.at(-1);
   if (last === undefined) return done;
   return [...done, checkFlags(plan, last, done, 'all members know the new ones now')];
@@ -81,6 +90,14 @@ function forget(plan: PlanBuilder, host: HostName, change: Change, needs: readon
 /** Erlang names a member by the short name of its host. */
 export function memberName(hostname: string): string {
   return `rabbit@${hostname.split('.')[0] ?? hostname}`;
+}
+
+/**
+ * It was a member before and has its data: it may wait for the one that stopped last, so that those of its kind start
+ * together. One that was created and never ran has nothing to wait for.
+ */
+function returns(change: Change): boolean {
+  return !isServing(change) && holdsData(change) && seen(change)?.state !== 'created';
 }
 
 function holdsData({ container, node }: Change): boolean {

@@ -62,23 +62,18 @@ export function rolling(plan: PlanBuilder, input: RolloutInput): StepId[] {
   return inBatches(plan, input, fresh ? { ...size, batch: input.changes.length } : size);
 }
 
-/** One member at a time, also when the cluster is new: the first host forms it, the others join. */
-export function memberByMember(plan: PlanBuilder, input: RolloutInput): StepId[] {
-  return inBatches(plan, input, oneAtATime(input));
-}
-
-function oneAtATime({ groupHosts }: Pick<RolloutInput, 'groupHosts'>): RolloutSize {
+export function oneAtATime({ groupHosts }: Pick<RolloutInput, 'groupHosts'>): RolloutSize {
   return { batch: 1, keep: Math.max(0, groupHosts.length - 1) };
 }
 
 /** Replicas that do not serve come first: bringing them up never takes one away. */
-export function inOrder(changes: readonly Change[]): Change[] {
+function inOrder(changes: readonly Change[]): Change[] {
   const serving = changes.filter(isServing);
   const reverse = changes[0]?.container.rollout.order === 'reverse';
   return [...changes.filter((c) => !isServing(c)), ...(reverse ? serving.reverse() : serving)];
 }
 
-function inBatches(plan: PlanBuilder, input: RolloutInput, { batch: size, keep }: RolloutSize): StepId[] {
+export function inBatches(plan: PlanBuilder, input: RolloutInput, { batch: size, keep }: RolloutSize): StepId[] {
   const ordered = inOrder(input.changes);
   const keys = sharedKeys(plan, input);
   const early = ordered.every((change) => mayBeginEarly(change, input.balancers)) ? input.early : undefined;

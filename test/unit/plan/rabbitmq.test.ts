@@ -64,6 +64,21 @@ describe('members of a RabbitMQ cluster', () => {
     expect(precedes(upgrade, steps(upgrade, 'rabbitmq-check', 'rabbitmq'), after)).toBe(true);
   });
 
+  it('that are all down come back together, as each may wait for another one', () => {
+    const world = copyOf(deployed);
+    for (const node of world.nodes.values()) {
+      const container = node.containers.get('rabbitmq');
+      if (container) container.state = 'exited';
+    }
+    const back = must(site.plan('reconcile', observe(world), tags));
+    const starts = steps(back, 'start', 'rabbitmq');
+    const checks = steps(back, 'rabbitmq-check', 'rabbitmq');
+    expect(starts.map(({ host }) => host)).toEqual(hosts);
+    for (const check of checks) expect(check).toMatchObject({ members: 3, leaves: false });
+    for (const start of starts) for (const check of checks) expect(precedes(back, check, start)).toBe(false);
+    expect(orders(back)).toEqual([]);
+  });
+
   it('join as new ones when their data is gone, known or not', () => {
     const world = copyOf(deployed);
     world.nodes.get('node2')?.containers.delete('rabbitmq');
