@@ -17,11 +17,11 @@ async function onNode(node: NodeName, command: string): Promise<void> {
   if (result.code !== 0) throw new Error(`${node}: ${command}: ${result.stderr}`);
 }
 
-/** The two others do not get through to a node, nor it to them. */
-async function cut(action: typeof dropTrafficFrom, node: NodeName = 'node3'): Promise<void> {
-  for (const { name, address } of NODES.filter((other) => other.name !== node)) {
-    await action(node, address);
-    await action(name, nodeByName(node).address);
+/** Neither of the two others gets through to node3, nor it to them. */
+async function cut(action: typeof dropTrafficFrom): Promise<void> {
+  for (const other of ['node1', 'node2'] as const) {
+    await action('node3', nodeByName(other).address);
+    await action(other, nodeByName('node3').address);
   }
 }
 
@@ -89,16 +89,10 @@ describe('RabbitMQ after a fault', () => {
     load = loadOn(lab, 'quorum');
     await load.start();
     const data = '/var/lib/docker/volumes/rabbitmq/_data/mnesia';
-    await onNode('node2', `docker stop -t 60 rabbitmq && rm -rf ${data}`);
-    // One that sees the others when it starts may join them by itself.
-    await cut(dropTrafficFrom, 'node2');
-    try {
-      await onNode('node2', 'docker start rabbitmq');
-      await untilFound(lab, (kinds) => kinds.includes('lost-data'), 120_000);
-    } finally {
-      await cut(acceptTrafficFrom, 'node2');
-    }
-    await untilFound(lab, (kinds) => kinds.includes('lost-data'), 60_000);
+    // RabbitMQ 3.10 joins the others again by itself where it knows of them.
+    const alone = "sed -i '/cluster_formation/d' /etc/kolla/rabbitmq/rabbitmq.conf";
+    await onNode('node2', `docker stop -t 60 rabbitmq && rm -rf ${data} && ${alone} && docker start rabbitmq`);
+    await untilFound(lab, (kinds) => kinds.includes('lost-data'), 120_000);
     const ran = await deploy(lab, ['rabbitmq', 'recover', '--yes']);
     expect(ran.code, ran.stdout + ran.stderr).toBe(0);
     await nothingLost('data gone', ran.seconds);
