@@ -126,11 +126,21 @@ export async function planFor(
     notices: survey.notices,
   };
   const coarse = makePlan(input);
+  if (coarse.ok) output.diagnostics(await allowedByBroker(coarse.value, survey));
   const full = coarse.ok ? missingRoom(coarse.value, observed) : [];
   if (full.length > 0) throw new DeployError(full, exitCode.nodeNotUsable);
   const details = coarse.ok ? await readDetails(coarse.value, survey) : undefined;
   if (details === undefined) return unwrap(coarse, output, exitCode.nodeNotUsable);
   return unwrap(makePlan({ ...input, details }), output, exitCode.nodeNotUsable);
+}
+
+/** Warnings; throws DeployError (exit 4) when RabbitMQ allows no such change of its version. */
+async function allowedByBroker(plan: Plan, survey: Survey): Promise<readonly Diagnostic[]> {
+  if (!plan.steps.some(({ kind }) => kind === 'rabbitmq')) return [];
+  const { brokerProblems } = await import('./rabbitmq-versions.ts');
+  const problems = await brokerProblems(plan, survey);
+  if (problems.some(({ severity }) => severity === 'error')) throw new DeployError(problems, exitCode.nodeNotUsable);
+  return problems;
 }
 
 /** A second look at the nodes where something differs: one command each. None when nothing is worth knowing. */

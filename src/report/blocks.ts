@@ -96,7 +96,9 @@ function paceOf(steps: readonly Step[]): string {
   if (away?.impact === 'service') return 'all at once';
   if (away?.away !== undefined && away.away.count < hosts) return inBatchesOf(away.away.count);
   const serving = new Map(
-    steps.filter((step) => step.kind === 'healthy' || step.kind === 'undrain').map((step) => [step.id, step.host]),
+    steps
+      .filter(({ kind }) => kind === 'healthy' || kind === 'undrain' || kind === 'rabbitmq-check')
+      .map((step) => [step.id, step.host]),
   );
   // What is cleared away or noted afterwards may wait for all of them.
   const waits = steps.some(

@@ -1,5 +1,5 @@
 import { imageName } from '../core/model/node.ts';
-import type { Step, StepKind, StepOf } from '../core/plan/steps.ts';
+import type { RabbitmqOrder, Step, StepKind, StepOf } from '../core/plan/steps.ts';
 
 function shortImage(name: string): string {
   return name.slice(name.lastIndexOf('/') + 1);
@@ -9,6 +9,17 @@ function fileNames(paths: readonly string[]): string {
   const names = paths.map((path) => path.split('/').slice(3).join('/'));
   return names.length > 4 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ');
 }
+
+const rabbitmqOrder: Readonly<Record<RabbitmqOrder, (container: string, member: string) => string>> = {
+  'enable-flags': () => "enable RabbitMQ's feature flags",
+  forget: (_, member) => `forget the member ${member}, if it is one and does not run`,
+  grow: (container) => `put replicas of quorum queues on ${container}`,
+  join: (container, member) => `join ${container} to the cluster of ${member}`,
+  revive: (container) => `take ${container} out of maintenance`,
+  stop: (container) => `stop the broker in ${container}`,
+  reset: (container) => `reset ${container}: ALL MESSAGES, QUEUES AND USERS in it are removed`,
+  start: (container) => `start the broker in ${container}`,
+};
 
 /** One phrase for each kind of step, the same in the plan and while it is carried out. */
 const phrases: { readonly [K in StepKind]: (step: StepOf<K>) => string } = {
@@ -21,7 +32,8 @@ const phrases: { readonly [K in StepKind]: (step: StepOf<K>) => string } = {
       .filter((part) => part !== '')
       .join(', '),
   create: (step) => `create ${step.as} from ${shortImage(imageName(step.spec.image))}`,
-  stop: (step) => `stop ${step.container}${step.aside === undefined ? '' : ' and set it aside'}`,
+  stop: (step) =>
+    `${step.maintenance ? `hand over and stop ${step.container}` : `stop ${step.container}`}${step.aside === undefined ? '' : ' and set it aside'}`,
   start: (step) => `start ${step.container}`,
   healthy: (step) => `wait until ${step.container} is healthy`,
   drain: (step) => `drain ${step.container} in ${step.balancers.length} load balancers`,
@@ -37,6 +49,11 @@ const phrases: { readonly [K in StepKind]: (step: StepOf<K>) => string } = {
   messaging: (step) => `ensure RabbitMQ users ${step.wish.users.map((u) => u.name).join(', ')}`,
   keys: (step) => `share the ${step.wish.kind} keys of ${step.wish.container}`,
   'galera-check': (step) => `check that ${step.members} Galera members are Synced`,
+  'rabbitmq-check': (step) =>
+    step.leaves
+      ? 'wait until the RabbitMQ cluster is whole and can do without this member'
+      : `wait until ${step.container} is part of the RabbitMQ cluster`,
+  rabbitmq: (step) => rabbitmqOrder[step.order](step.container, step.member ?? ''),
   gate: (step) => `gate: ${step.gate.name}`,
   hook: (step) => `run hook ${step.name}`,
   wipe: (step) =>

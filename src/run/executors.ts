@@ -8,6 +8,7 @@ import { waitUntilHealthy } from './health.ts';
 import { runHook } from './hook.ts';
 import { distributeKeys } from './keys.ts';
 import type { NodePort } from './ports.ts';
+import { awaitWholeCluster, handOver, obeyOrder } from './rabbitmq.ts';
 import { failed, indent, type StepContext } from './step-context.ts';
 
 /** Carries one kind of step out; the text it returns is shown beside the finished step. */
@@ -35,7 +36,9 @@ export const executors: Executors = {
     return undefined;
   },
 
-  stop: async (step, { node }) => {
+  stop: async (step, context) => {
+    const { node } = context;
+    const note = step.maintenance ? await handOver(step, context) : undefined;
     await node.stop(step.container, step.graceSeconds);
     if (step.aside !== undefined) {
       await node.remove(step.aside);
@@ -44,7 +47,7 @@ export const executors: Executors = {
         if ((await node.inspect(step.container)) !== undefined) throw cause;
       });
     }
-    return undefined;
+    return note;
   },
 
   start: async (step, { node }) => {
@@ -141,6 +144,9 @@ export const executors: Executors = {
     }
     return `${status.wsrep_cluster_size} members, Synced`;
   },
+
+  'rabbitmq-check': awaitWholeCluster,
+  rabbitmq: obeyOrder,
 
   gate: passGate,
   hook: runHook,

@@ -61,10 +61,27 @@ export class SimulatedWorld {
     });
   }
 
+  /** RabbitMQ as one member sees it: all that run are one cluster. */
+  #clusterStatus(asked: SimulatedNode, container: string): ExecResult {
+    const running = [...this.nodes.values()].filter((node) => node.containers.get(container)?.state === 'running');
+    const names = running.map((node) => `rabbit@${node.host}`);
+    const version = { rabbitmq_version: '3.10.8', erlang_version: '25.2.3' };
+    const status = {
+      disk_nodes: names,
+      running_nodes: names,
+      partitions: {},
+      alarms: [],
+      feature_flags: [],
+      versions: Object.fromEntries(names.map((name) => [name, version])),
+    };
+    return { code: 0, stdout: `rabbit@${asked.host}\n${JSON.stringify(status)}`, stderr: '' };
+  }
+
   /** What a container in good health answers: health checks pass, Galera counts the members that run. */
   answer(node: SimulatedNode, container: string, argv: readonly string[]): ExecResult {
     const special = this.exec(node, container, argv);
     if (special) return special;
+    if (argv.some((arg) => arg.includes('rabbitmqctl'))) return this.#clusterStatus(node, container);
     if (!argv.some((arg) => arg.includes('wsrep_'))) return { code: 0, stdout: '', stderr: '' };
     const size = this.running(container).length;
     const stdout = `wsrep_cluster_size\t${size}\nwsrep_cluster_status\tPrimary\nwsrep_local_state_comment\tSynced\n`;

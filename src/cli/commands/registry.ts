@@ -16,6 +16,7 @@ export interface CommandEntry {
 }
 
 const change = () => import('./change.ts');
+const rabbitmq = () => import('./rabbitmq.ts');
 
 /** Every command but `run`, which carries out these: `allCommands` has it as well. */
 export const commands: readonly CommandEntry[] = [
@@ -147,6 +148,23 @@ export const commands: readonly CommandEntry[] = [
     takes: ['site', 'selection', 'lock'],
     examples: ['deploy lock status', 'deploy lock break --run 20260101T120000-a1b2c3'],
     load: () => import('./lock.ts'),
+  },
+  {
+    name: 'rabbitmq',
+    summary: 'Look at the RabbitMQ cluster (status), bring it together again (recover), or empty it (reset-state)',
+    arguments: [['<action>', 'status, recover or reset-state']],
+    mutating: true,
+    takes: ['site', 'failures', 'yes'],
+    examples: ['deploy rabbitmq status', 'deploy rabbitmq recover', 'deploy rabbitmq reset-state'],
+    load: rabbitmq,
+  },
+  {
+    name: 'rabbitmq-reset-state',
+    summary: 'The same as rabbitmq reset-state, as Kolla-Ansible spells it',
+    mutating: true,
+    takes: ['site', 'failures', 'yes'],
+    examples: ['deploy rabbitmq-reset-state'],
+    load: rabbitmq,
   },
   {
     name: 'history',

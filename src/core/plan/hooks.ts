@@ -5,7 +5,7 @@ import type { Plan, Step, StepId, StepKind, StepOf } from './steps.ts';
 type HookStep = StepOf<'hook'>;
 
 /** Kinds that change nothing a service serves with. */
-const harmless: ReadonlySet<StepKind> = new Set(['pull', 'gate', 'hook', 'galera-check']);
+const harmless: ReadonlySet<StepKind> = new Set(['pull', 'gate', 'hook', 'galera-check', 'rabbitmq-check']);
 
 /**
  * The plan with the operator's hooks in it: `pre-service` before everything of a service that changes (images may

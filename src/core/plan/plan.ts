@@ -20,12 +20,13 @@ import { noReturn } from './no-return.ts';
 import { planOneShot } from './one-shot.ts';
 import { isDeployed, verbPolicy } from './policy.ts';
 import { planPrune } from './prune.ts';
+import { rabbitmq } from './rabbitmq.ts';
 import { agreeOnReasons, explainerFor } from './reasons.ts';
 import { planRegistration } from './registration.ts';
 import { planReload } from './reload.ts';
 import { awaitHealthy, type Change, type Early, removeOld, seen, writeFiles } from './replace.ts';
 import { requiredServices } from './required.ts';
-import { confirm, rabbitmq, rolling, type Strategy, together } from './rollout.ts';
+import { confirm, rolling, type Strategy, together } from './rollout.ts';
 import { type Plan, PlanBuilder, type Step, type StepId, type WayBack } from './steps.ts';
 import { checkUnreachable, unreachableNotices, withUntold } from './unreachable.ts';
 

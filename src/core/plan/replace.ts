@@ -32,8 +32,8 @@ export interface Change {
 /** What the steps of one change wait for, beyond each other. */
 export interface Waits {
   readonly before: readonly StepId[];
-  /** More steps that must be done before the old container is stopped. */
-  readonly beforeStop?: readonly StepId[];
+  /** What a member of a cluster waits for beyond that. */
+  readonly member?: MemberWaits | undefined;
   readonly beforeStart?: readonly StepId[];
   /** Left on the node once the replica serves. */
   readonly marker?: Marker | undefined;
@@ -42,6 +42,16 @@ export interface Waits {
   /** Replicas that must serve while this one is away. */
   readonly keep: number;
   readonly away?: Away | undefined;
+}
+
+/** Each adds the steps a member needs at that point, after those it is given, and returns them; none where it needs none. */
+export interface MemberWaits {
+  /** Before it is stopped. */
+  leave(needs: readonly StepId[]): readonly StepId[];
+  /** Before its successor starts. */
+  enter(needs: readonly StepId[]): readonly StepId[];
+  /** Once that is healthy, before it counts as serving. */
+  joined(needs: readonly StepId[]): readonly StepId[];
 }
 
 /** What the replicas of a phase wait for that goes on beside the phase before it. */
@@ -170,9 +180,10 @@ export function stopOld(
   // A way back from here must not find an older one under that name.
   const cleared = setAside(change) === undefined || unproven ? [] : remove(plan, change, needs, previous);
   const cost = isServing(change) ? { impact, away } : { impact: 'none' as const };
+  const maintenance = (rollout.strategy === 'rabbitmq' && isServing(change)) || undefined;
   const stop = plan.add(
     { ...base(change, [...needs, ...cleared], 'makes room for its successor'), ...cost },
-    { kind: 'stop', container: name, graceSeconds: rollout.stop_grace, aside },
+    { kind: 'stop', container: name, graceSeconds: rollout.stop_grace, aside, ...(maintenance && { maintenance }) },
     name,
   );
   return unproven ? [stop, ...remove(plan, change, [stop], name)] : [stop];

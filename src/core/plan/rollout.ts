@@ -9,6 +9,7 @@ import {
   type Change,
   type Early,
   isServing,
+  type MemberWaits,
   prepare,
   removeOld,
   rolloutOf,
@@ -47,6 +48,8 @@ export interface RolloutInput {
   readonly keys?: SharedKeys | undefined;
   /** Goes on beside the phase before. */
   readonly early?: Early | undefined;
+  /** For a change of a cluster's member, asked in the order of the rollout. */
+  readonly memberOf?: ((change: Change) => MemberWaits) | undefined;
 }
 
 /** Adds the steps of one container's rollout; returns the steps that stand for "all done". */
@@ -59,12 +62,7 @@ export function rolling(plan: PlanBuilder, input: RolloutInput): StepId[] {
   return inBatches(plan, input, fresh ? { ...size, batch: input.changes.length } : size);
 }
 
-/** One member at a time, also when the cluster is new: the first host forms it, the others join. */
-export function rabbitmq(plan: PlanBuilder, input: RolloutInput): StepId[] {
-  return inBatches(plan, input, oneAtATime(input));
-}
-
-function oneAtATime({ groupHosts }: Pick<RolloutInput, 'groupHosts'>): RolloutSize {
+export function oneAtATime({ groupHosts }: Pick<RolloutInput, 'groupHosts'>): RolloutSize {
   return { batch: 1, keep: Math.max(0, groupHosts.length - 1) };
 }
 
@@ -75,7 +73,7 @@ function inOrder(changes: readonly Change[]): Change[] {
   return [...changes.filter((c) => !isServing(c)), ...(reverse ? serving.reverse() : serving)];
 }
 
-function inBatches(plan: PlanBuilder, input: RolloutInput, { batch: size, keep }: RolloutSize): StepId[] {
+export function inBatches(plan: PlanBuilder, input: RolloutInput, { batch: size, keep }: RolloutSize): StepId[] {
   const ordered = inOrder(input.changes);
   const keys = sharedKeys(plan, input);
   const early = ordered.every((change) => mayBeginEarly(change, input.balancers)) ? input.early : undefined;
@@ -88,7 +86,8 @@ function inBatches(plan: PlanBuilder, input: RolloutInput, { batch: size, keep }
   const done: StepId[] = [];
   for (let at = 0; at < ordered.length; at += size) {
     const ends = ordered.slice(at, at + size).map((change) => {
-      const waits: Waits = { before, beforeStart: keys.distributed, keep, away, early };
+      const member = input.memberOf?.(change);
+      const waits: Waits = { before, beforeStart: keys.distributed, keep, away, early, member };
       return replaceOne(plan, input, change, waits, keys.prepared.get(change));
     });
     before = ends.map((end) => end.serving);
@@ -118,11 +117,15 @@ function replaceOne(
   preparedAlready?: readonly StepId[],
 ): { serving: StepId; all: StepId[] } {
   const ready = [...waits.before, ...(preparedAlready ?? prepare(plan, site, change, waits.before).ids)];
-  const drained = drain(plan, change, balancers, ready, waits.keep);
-  const stopped = stopOld(plan, change, [...ready, ...drained], 'replica', waits.away);
-  const needs = [...ready, ...stopped, ...(waits.beforeStart ?? [])];
+  const { member } = waits;
+  const mayLeave = (isServing(change) && member?.leave(ready)) || [];
+  const drained = drain(plan, change, balancers, [...ready, ...mayLeave], waits.keep);
+  const stopped = stopOld(plan, change, [...ready, ...mayLeave, ...drained], 'replica', waits.away);
+  const gone = [...ready, ...stopped];
+  const needs = [...gone, ...(member?.enter(gone) ?? []), ...(waits.beforeStart ?? [])];
   const started = startNew(plan, change, needs, waits.marker);
-  const healthy = started.slice(-1);
+  const joined = member?.joined(started.slice(-1)) ?? [];
+  const healthy = joined.length > 0 ? joined.slice(-1) : started.slice(-1);
   const known = whole || isServing(change) || isLeftDrained(change) ? balancers : [];
   const { early } = waits;
   const announced = undrain(plan, change, known, [...healthy, ...(early?.stopped ?? [])]);
@@ -131,7 +134,7 @@ function replaceOne(
   const removed = removeOld(plan, change, settled);
   record(plan, change, settled, served);
   // One that runs ahead may have to go back from every stage.
-  const triggers = early ? [...drained, ...stopped, ...started, ...announced] : [...stopped, ...started];
+  const triggers = early ? [...drained, ...stopped, ...started, ...announced] : [...stopped, ...started, ...joined];
   const begunBefore = early !== undefined && !isServing(change);
   wayBackAlone(plan, { balancers, noReturn, follows: early?.follows, begunBefore }, change, triggers);
   return { serving, all: [serving, ...removed] };

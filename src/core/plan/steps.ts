@@ -48,6 +48,14 @@ interface InBalancers {
   readonly marker: Marker;
 }
 
+/**
+ * `enable-flags`: every stable feature flag; `forget`: takes another member that does not run out of the cluster, if it
+ * is in it; `grow`: puts replicas of every quorum queue on this member; `revive`: ends its maintenance mode; `stop`,
+ * `reset`, `join` (the cluster of another member) and `start`: its broker, while the container runs on. A reset removes
+ * ALL its messages and records.
+ */
+export type RabbitmqOrder = 'enable-flags' | 'forget' | 'grow' | 'revive' | 'stop' | 'reset' | 'join' | 'start';
+
 /** Every effect a run can have. One executor and one way to print it for each kind. */
 export type StepAction =
   | { readonly kind: 'pull'; readonly image: PinnedImage }
@@ -73,6 +81,8 @@ export type StepAction =
       readonly graceSeconds: number;
       /** Name it gets once stopped, so that its successor can take its own. */
       readonly aside?: ContainerName | undefined;
+      /** A member of a RabbitMQ cluster first hands its leaders and clients over to the others. */
+      readonly maintenance?: boolean | undefined;
     }
   | { readonly kind: 'start'; readonly container: ContainerName; readonly from?: ContainerName | undefined }
   | {
@@ -145,6 +155,25 @@ export type StepAction =
       readonly container: ContainerName;
       /** Members that must be Synced in one Primary component right now. */
       readonly members: number;
+    }
+  /** The whole RabbitMQ cluster as this member sees it, waited for. */
+  | {
+      readonly kind: 'rabbitmq-check';
+      readonly container: ContainerName;
+      /** That must run and see each other. */
+      readonly members: number;
+      /** This member is about to stop: no alarm may stand, and no queue may need it for its quorum or as its only copy. */
+      readonly leaves: boolean;
+      /** As long as nothing changes. */
+      readonly patienceSeconds: number;
+    }
+  /** An order to one member, through its own tools. Repeating it does nothing. */
+  | {
+      readonly kind: 'rabbitmq';
+      readonly container: ContainerName;
+      readonly order: RabbitmqOrder;
+      /** `rabbit@node1`; the other member that `forget` and `join` are about. */
+      readonly member?: string | undefined;
     }
   /** Nothing that needs it goes on before it has passed. */
   | { readonly kind: 'gate'; readonly gate: EvaluatedGate }

@@ -24,12 +24,20 @@ export interface Registry {
   inspect(image: TaggedRepository): Promise<RegistryImage | undefined>;
   /** The content hash the image was built with; undefined when it has none or does not exist. */
   contentHashLabel(image: TaggedRepository): Promise<string | undefined>;
+  /** The text of a small file that one of the image's last steps has made; undefined when there is none. */
+  smallFile(image: TaggedRepository, path: string): Promise<string | undefined>;
   /** All tags of a repository, none when it does not exist. */
   listTags(repository: string): Promise<readonly string[]>;
 }
 
+interface Layer {
+  readonly digest: string;
+  readonly size: number;
+}
+
 interface Manifest {
   readonly config?: { readonly digest: string };
+  readonly layers?: readonly Layer[];
   readonly manifests?: readonly { readonly digest: string; readonly platform?: { readonly architecture?: string } }[];
 }
 
@@ -48,6 +56,7 @@ export function openRegistry(options: RegistryOptions = {}): Registry {
     resolveDigest: (image) => resolveDigest(http, image),
     inspect,
     contentHashLabel: async (image) => (await inspect(image))?.labels[contentHashLabelName],
+    smallFile: (image, path) => smallFile(http, image, path),
     listTags: (repository) => listTags(http, repository),
   };
 }
@@ -68,16 +77,42 @@ async function inspectImage(http: RegistryHttp, image: TaggedRepository): Promis
   const { registry, path } = parseRepository(image.repository);
   const top = await fetchManifest(http, registry, path, image.tag);
   if (!top) return undefined;
-  const members = top.manifest.manifests ?? [];
-  const member = members.find(({ platform }) => platform?.architecture === 'amd64') ?? members[0];
-  const chosen = member ? await fetchManifest(http, registry, path, member.digest) : top;
-  const config = chosen?.manifest.config;
+  const config = (await ofOnePlatform(http, registry, path, top.manifest))?.config;
   if (!config) return { digest: top.digest, labels: {} };
   const response = await http({ registry, path: `/${path}/blobs/${config.digest}` });
   if (!response.ok)
     throw unusable(registry, `it answers ${response.status} for the configuration of ${path}:${image.tag}`);
   const body = (await response.json()) as { config?: { Labels?: Record<string, string> | null } };
   return { digest: top.digest, labels: body.config?.Labels ?? {} };
+}
+
+/** What an index points to; a manifest itself. */
+async function ofOnePlatform(
+  http: RegistryHttp,
+  registry: string,
+  path: string,
+  manifest: Manifest,
+): Promise<Manifest | undefined> {
+  const members = manifest.manifests ?? [];
+  const member = members.find(({ platform }) => platform?.architecture === 'amd64') ?? members[0];
+  return member ? (await fetchManifest(http, registry, path, member.digest))?.manifest : manifest;
+}
+
+/** Larger layers hold software, not facts. */
+const smallLayer = 16_384;
+
+async function smallFile(http: RegistryHttp, image: TaggedRepository, file: string): Promise<string | undefined> {
+  const { registry, path } = parseRepository(image.repository);
+  const top = await fetchManifest(http, registry, path, image.tag);
+  const layers = top && (await ofOnePlatform(http, registry, path, top.manifest))?.layers;
+  for (const { digest } of [...(layers ?? [])].reverse().filter(({ size }) => size <= smallLayer)) {
+    const response = await http({ registry, path: `/${path}/blobs/${digest}` });
+    if (!response.ok) throw unusable(registry, `it answers ${response.status} for a layer of ${path}:${image.tag}`);
+    const { fileOfLayer } = await import('./layer.ts');
+    const found = await fileOfLayer(new Uint8Array(await response.arrayBuffer()), file);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 async function fetchManifest(

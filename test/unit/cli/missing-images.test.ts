@@ -18,6 +18,7 @@ function registryWith(known: Known): Registry {
     },
     inspect: async () => undefined,
     contentHashLabel: async () => undefined,
+    smallFile: async () => undefined,
     listTags: async () => [],
   };
 }

@@ -203,6 +203,7 @@ describe('a plan with details', () => {
       'remove',
       'reload',
       'galera-check',
+      'rabbitmq-check',
       'record',
     ];
     for (const one of plan.steps) {

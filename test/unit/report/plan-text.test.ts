@@ -35,6 +35,23 @@ describe('stepText', () => {
     ],
     [{ kind: 'wipe', volumes: [], paths: [], markers: ['m'] }, 'forget what was done'],
     [{ kind: 'galera-check', container: 'mariadb', members: 3 }, 'check that 3 Galera members are Synced'],
+    [{ ...stop, maintenance: true }, 'hand over and stop web'],
+    [
+      { kind: 'rabbitmq-check', container: 'rabbitmq', members: 3, leaves: true, patienceSeconds: 1 },
+      'wait until the RabbitMQ cluster is whole and can do without this member',
+    ],
+    [
+      { kind: 'rabbitmq-check', container: 'rabbitmq', members: 3, leaves: false, patienceSeconds: 1 },
+      'wait until rabbitmq is part of the RabbitMQ cluster',
+    ],
+    [
+      { kind: 'rabbitmq', container: 'rabbitmq', order: 'forget', member: 'rabbit@b' },
+      'forget the member rabbit@b, if it is one and does not run',
+    ],
+    [
+      { kind: 'rabbitmq', container: 'rabbitmq', order: 'reset' },
+      'reset rabbitmq: ALL MESSAGES, QUEUES AND USERS in it are removed',
+    ],
   ])('%#: %s', (action, text) => {
     expect(stepText(stepOf(action))).toBe(text);
   });

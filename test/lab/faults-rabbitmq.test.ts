@@ -1,0 +1,109 @@
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { AmqpLoad } from '../amqp/load.ts';
+import { acceptTrafficFrom, dropTrafficFrom } from './faults.ts';
+import { deploy } from './job/deploy-command.ts';
+import { findings, loadOn, loadText, rabbitLab, untilFound } from './job/rabbit-load.ts';
+import { nodeExec } from './nodes.ts';
+import type { Lab } from './raise.ts';
+import { printingReport } from './report.ts';
+import { NODES, type NodeName, nodeByName } from './settings.ts';
+
+const tags = ['--tags', 'rabbitmq', '--skip-tags', 'common', '--yes'] as const;
+/** As long as the members take to notice that one does not answer any more, and a bit. */
+const noticeMs = 150_000;
+
+async function onNode(node: NodeName, command: string): Promise<void> {
+  const result = await nodeExec(node, command);
+  if (result.code !== 0) throw new Error(`${node}: ${command}: ${result.stderr}`);
+}
+
+/** Neither of the two others gets through to node3, nor it to them. */
+async function cut(action: typeof dropTrafficFrom): Promise<void> {
+  for (const other of ['node1', 'node2'] as const) {
+    await action('node3', nodeByName(other).address);
+    await action(other, nodeByName('node3').address);
+  }
+}
+
+describe('RabbitMQ after a fault', () => {
+  let lab: Lab;
+  let load: AmqpLoad;
+
+  beforeAll(async () => {
+    lab = await rabbitLab(printingReport());
+  });
+
+  afterEach(async () => {
+    await deploy(lab, ['reconcile', ...tags]);
+  });
+
+  async function nothingLost(title: string, seconds: number): Promise<void> {
+    const report = await load.stop();
+    console.log(`${title}: whole again in ${seconds.toFixed(1)} s; ${loadText(report)}`);
+    expect(report.lost).toBe(0);
+    expect(await findings(lab)).toEqual([]);
+  }
+
+  it('a member that is cut off waits, is told, and goes on by itself when the network is back', async () => {
+    load = loadOn(lab, 'quorum');
+    await load.start();
+    await cut(dropTrafficFrom);
+    try {
+      await untilFound(lab, (kinds) => kinds.includes('silent'), noticeMs);
+    } finally {
+      await cut(acceptTrafficFrom);
+    }
+    const back = performance.now();
+    await untilFound(lab, (kinds) => kinds.length === 0, 120_000);
+    await nothingLost('cut off', (performance.now() - back) / 1000);
+  });
+
+  it('a partition that does not heal by itself is found, and healed by recover', async () => {
+    const ignore = ['-e', 'rabbitmq_cluster_partition_handling=ignore'];
+    expect((await deploy(lab, ['reconfigure', ...tags, ...ignore])).code).toBe(0);
+    load = loadOn(lab, 'quorum');
+    await load.start();
+    await cut(dropTrafficFrom);
+    try {
+      await untilFound(lab, (kinds) => kinds.includes('partition'), noticeMs);
+    } finally {
+      await cut(acceptTrafficFrom);
+    }
+    const again = await untilFound(lab, (kinds) => kinds.includes('partition'), 60_000);
+    expect(again).toContain('partition');
+    const ran = await deploy(lab, ['rabbitmq', 'recover', '--yes']);
+    expect(ran.code, ran.stdout + ran.stderr).toBe(0);
+    await nothingLost('partition', ran.seconds);
+  });
+
+  it('a member whose container and volume are gone joins as a new one, with its replicas', async () => {
+    load = loadOn(lab, 'quorum');
+    await load.start();
+    await onNode('node2', 'docker rm -f rabbitmq && docker volume rm rabbitmq');
+    const ran = await deploy(lab, ['reconcile', ...tags]);
+    expect(ran.code, ran.stdout + ran.stderr).toBe(0);
+    await nothingLost('volume gone', ran.seconds);
+  });
+
+  it('a member that came up without its data is found, and joined by recover', async () => {
+    load = loadOn(lab, 'quorum');
+    await load.start();
+    const data = '/var/lib/docker/volumes/rabbitmq/_data/mnesia';
+    // RabbitMQ 3.10 joins the others again by itself where it knows of them.
+    const alone = "sed -i '/cluster_formation/d' /etc/kolla/rabbitmq/rabbitmq.conf";
+    await onNode('node2', `docker stop -t 60 rabbitmq && rm -rf ${data} && ${alone} && docker start rabbitmq`);
+    await untilFound(lab, (kinds) => kinds.includes('lost-data'), 120_000);
+    const ran = await deploy(lab, ['rabbitmq', 'recover', '--yes']);
+    expect(ran.code, ran.stdout + ran.stderr).toBe(0);
+    await nothingLost('data gone', ran.seconds);
+  });
+
+  it('all members that lose power come back', async () => {
+    load = loadOn(lab, 'quorum');
+    await load.start();
+    await Promise.all(NODES.map(({ name }) => onNode(name, 'docker kill rabbitmq')));
+    const ran = await deploy(lab, ['reconcile', ...tags]);
+    expect(ran.code, ran.stdout + ran.stderr).toBe(0);
+    await nothingLost('all killed', ran.seconds);
+  });
+});
