@@ -12,7 +12,7 @@ import {
   type ObservedNode,
   type PinnedImage,
 } from '../../src/core/model/node.ts';
-import type { ContainerInspection, ExecResult, NodePort } from '../../src/run/ports.ts';
+import type { ContainerInspection, ExecResult, NodePort, VolumeLook } from '../../src/run/ports.ts';
 import { type Kept, keep, type StoredFile, stored } from './generations.ts';
 import type { SimulatedWorld } from './world.ts';
 
@@ -149,6 +149,24 @@ export class SimulatedNode implements NodePort {
 
   async removeGenerations(containers: readonly string[]): Promise<void> {
     for (const name of containers) this.#change('forget', name, () => this.generations.delete(name));
+  }
+
+  async readVolume(name: string, files: readonly string[]): Promise<VolumeLook | undefined> {
+    const volume = this.volumes.get(name);
+    if (volume === undefined) return undefined;
+    const mountpoint = `/volumes/${name}`;
+    // Whoever writes to its mountpoint writes into the volume.
+    const written = [...this.files].flatMap(([path, { content }]) =>
+      path.startsWith(`${mountpoint}/`) ? [[path.slice(mountpoint.length + 1), content] as const] : [],
+    );
+    const inside = [...volume].map(([file, content]) => [file, Buffer.from(content).toString('utf8')] as const);
+    const texts = new Map([...inside, ...written]);
+    const wanted = [...texts].filter(([file]) => files.includes(file));
+    return { mountpoint, entries: [...texts.keys()], texts: new Map(wanted) };
+  }
+
+  async markerAge(key: string): Promise<number | undefined> {
+    return this.markers.has(key) ? 0 : undefined;
   }
 
   async removeVolumes(names: readonly string[]): Promise<void> {

@@ -20,8 +20,18 @@ export type MemberEvidence =
       readonly view?: View | 'corrupt' | undefined;
       /** What `--wsrep-recover` said; only of a member that does not run. */
       readonly recovered?: Recovered | undefined;
+      /**
+       * A state transfer into it began and did not end (`sst_in_progress` in the data directory): whatever its files
+       * say, they are a mixture of its own and the donor's.
+       */
+      readonly unfinishedTransfer?: boolean | undefined;
       /** The version in the data directory (`mysql_upgrade_info`), `10.11.14-MariaDB`. */
       readonly dataVersion?: string | undefined;
+      /**
+       * Why its server could not be asked although its port takes connections: one that hangs or has no connection left
+       * may serve clients all the same.
+       */
+      readonly unasked?: string | undefined;
     };
 
 export type SeenMember = Extract<MemberEvidence, { readonly kind: 'seen' }>;

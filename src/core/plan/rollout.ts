@@ -257,11 +257,23 @@ export function galeraNewCluster(
     before = [end.serving];
     done.push(...end.all);
   }
-  const lasting = lastingForm(onlyFiles);
-  const check = galeraCheck(plan, lasting, before, input.changes.length);
+  return [...done, ...galeraLasting(plan, input, onlyFiles, before)];
+}
+
+/**
+ * The member that formed a cluster gets its lasting form, once `input.groupHosts` are all in it: whoever joins takes its
+ * data from this one.
+ */
+export function galeraLasting(
+  plan: PlanBuilder,
+  input: Pick<RolloutInput, 'site' | 'balancers' | 'whole' | 'noReturn' | 'groupHosts'>,
+  change: Change,
+  needs: readonly StepId[],
+): StepId[] {
+  const lasting = lastingForm(change);
+  const check = galeraCheck(plan, lasting, needs, input.groupHosts.length);
   const away = { count: 1, of: input.groupHosts.length };
-  const end = replaceOne(plan, input, lasting, { before: [check], keep, away });
-  return [...done, ...end.all];
+  return replaceOne(plan, input, lasting, { before: [check], keep: oneAtATime(input).keep, away }).all;
 }
 
 /** A container that was created and never ran is as good as none: the next one of that name takes its place. */

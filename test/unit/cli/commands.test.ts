@@ -20,7 +20,10 @@ describe('the commands', () => {
   it('ask before they change anything, and take a selection unless a saved plan has it', () => {
     for (const { name, takes, arguments: taken } of mutating) {
       // A saved plan has its selection, the stages of a runbook have one each.
-      const chosen = { '<file>': ['run'], '<runbook>': ['site', 'runbook'] }[taken?.[0]?.[0] ?? ''];
+      // A cluster is recovered as a whole.
+      const chosen =
+        { '<file>': ['run'], '<runbook>': ['site', 'runbook'] }[taken?.[0]?.[0] ?? ''] ??
+        (name.startsWith('mariadb') ? ['site', 'galera'] : undefined);
       expect(takes, name).toEqual(expect.arrayContaining([...(chosen ?? ['site', 'selection']), 'yes']));
     }
     for (const { name, takes } of commands.filter((c) => !c.mutating)) expect(takes, name).not.toContain('yes');
@@ -28,7 +31,9 @@ describe('the commands', () => {
 
   it('take a limit of failing hosts when they carry a plan out, and may skip hosts when they choose them', () => {
     for (const { name, takes } of mutating) expect(takes, name).toContain('failures');
-    for (const { name, takes } of mutating) expect(takes.includes('unreachable'), name).toBe(name !== 'apply');
+    // Of members that do not answer a recovery decides by itself.
+    const others = ['apply', 'mariadb', 'mariadb-recovery'];
+    for (const { name, takes } of mutating) expect(takes.includes('unreachable'), name).toBe(!others.includes(name));
     expect(commands.find(({ name }) => name === 'plan')?.takes).toContain('unreachable');
   });
 
