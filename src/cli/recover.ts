@@ -8,7 +8,8 @@ import { DeployError, type ExitCode, error, exitCode } from '../core/model/diagn
 import type { HostName } from '../core/model/node.ts';
 import { didYouMean } from '../core/model/suggest.ts';
 import type { Plan } from '../core/plan/steps.ts';
-import { decisionJson, decisionText, evidenceJson, evidenceText } from '../report/galera-text.ts';
+import { galeraTable } from '../report/galera-table.ts';
+import { decisionText, galeraJson } from '../report/galera-text.ts';
 import { carryOut, confirmed, showPlan } from './carry-out.ts';
 import { groupHosts, lastRecovery, readCluster, recoveryMembers, surveyCluster } from './galera.ts';
 import { changeOptions, type Invocation } from './invocation.ts';
@@ -116,8 +117,8 @@ function whole(evidence: readonly MemberEvidence[], { without = [] }: DecideOpti
 }
 
 function show(evidence: readonly MemberEvidence[], decision: Decision, output: Output): void {
-  if (output.json) output.data({ members: evidence.map(evidenceJson), decision: decisionJson(decision) });
-  else output.line(`${evidenceText(evidence)}\n${decisionText(decision)}`);
+  if (output.json) output.data(galeraJson({ members: evidence, decision }));
+  else output.line(`${galeraTable(evidence, process.stdout.columns)}\n\n${decisionText(decision)}\n`);
 }
 
 function refusalError({ message, hint }: Refusal) {

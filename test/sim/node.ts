@@ -13,7 +13,7 @@ import {
   type PinnedImage,
 } from '../../src/core/model/node.ts';
 import type { ContainerInspection, ExecResult, NodePort, VolumeLook } from '../../src/run/ports.ts';
-import { type Kept, keep, type StoredFile, stored } from './generations.ts';
+import { type Kept, keep, type StoredFile, stored, volumeLook } from './generations.ts';
 import type { SimulatedWorld } from './world.ts';
 
 export interface SimulatedContainer {
@@ -152,17 +152,7 @@ export class SimulatedNode implements NodePort {
   }
 
   async readVolume(name: string, files: readonly string[]): Promise<VolumeLook | undefined> {
-    const volume = this.volumes.get(name);
-    if (volume === undefined) return undefined;
-    const mountpoint = `/volumes/${name}`;
-    // Whoever writes to its mountpoint writes into the volume.
-    const written = [...this.files].flatMap(([path, { content }]) =>
-      path.startsWith(`${mountpoint}/`) ? [[path.slice(mountpoint.length + 1), content] as const] : [],
-    );
-    const inside = [...volume].map(([file, content]) => [file, Buffer.from(content).toString('utf8')] as const);
-    const texts = new Map([...inside, ...written]);
-    const wanted = [...texts].filter(([file]) => files.includes(file));
-    return { mountpoint, entries: [...texts.keys()], texts: new Map(wanted) };
+    return this.volumes.has(name) ? volumeLook(`/volumes/${name}`, this.files, files) : undefined;
   }
 
   async markerAge(key: string): Promise<number | undefined> {

@@ -1,7 +1,8 @@
 import { DeployError, type ExitCode, error, exitCode } from '../../core/model/diagnostic.ts';
 import { clusterProblems } from '../../core/galera/check.ts';
 import { didYouMean } from '../../core/model/suggest.ts';
-import { evidenceJson, evidenceText } from '../../report/galera-text.ts';
+import { galeraTable } from '../../report/galera-table.ts';
+import { galeraJson } from '../../report/galera-text.ts';
 import { readCluster, surveyCluster } from '../galera.ts';
 import { changeOptions, type Invocation } from '../invocation.ts';
 import { closeAll } from '../nodes.ts';
@@ -21,8 +22,8 @@ export async function run(invocation: Invocation): Promise<ExitCode> {
   try {
     const members = await readCluster(survey);
     const problems = clusterProblems(members);
-    if (output.json) output.data({ members: members.map(evidenceJson), whole: problems.length === 0 });
-    else if (action === 'status') output.line(evidenceText(members));
+    if (output.json) output.data(galeraJson({ members, whole: problems.length === 0 }));
+    else if (action === 'status') output.line(galeraTable(members, process.stdout.columns));
     if (action === 'status') return exitCode.ok;
     if (problems.length > 0) throw new DeployError(problems, exitCode.failed);
     if (!output.json) output.line(`all ${members.length} members are Synced in one Primary component`);

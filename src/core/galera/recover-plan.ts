@@ -3,7 +3,7 @@ import { type HostName, label, type ObservedContainer, type ObservedNode, type P
 import { compareFiles, temporarySuffix } from '../plan/compare.ts';
 import type { Balancers } from '../plan/drain.ts';
 import { type Change, labelsFor, prepare, removeOld, startNew, writeFiles } from '../plan/replace.ts';
-import { galeraLasting } from '../plan/rollout.ts';
+import { galeraLasting, lastingForm } from '../plan/rollout.ts';
 import { type Impact, type Plan, PlanBuilder, type StepAction, type StepId } from '../plan/steps.ts';
 import { type Decision, type Joiner, lossesOf } from './decision.ts';
 import type { GaleraMember } from './member.ts';
@@ -236,7 +236,7 @@ class Recovery {
         continue;
       }
       const input = { site: desired.site, balancers, whole: true, groupHosts: joined };
-      const ends = galeraLasting(this.plan, input, change, needs);
+      const ends = galeraLasting(this.plan, input, lastingForm(change), needs);
       this.#synced(host, ends, joined.length);
     }
   }

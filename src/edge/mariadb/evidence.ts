@@ -1,6 +1,7 @@
 import type { LiveStatus, MemberEvidence, Recovered } from '../../core/galera/evidence.ts';
 import type { GaleraMember } from '../../core/galera/member.ts';
 import { parseDataVersion, parseGrastate, parseGvwstate } from '../../core/galera/state-files.ts';
+import { sha256 } from '../../core/hash.ts';
 import type { ObservedNode } from '../../core/model/node.ts';
 import type { NodePort, VolumeLook } from '../../run/ports.ts';
 import { WireError } from '../wire/failure.ts';
@@ -69,6 +70,12 @@ async function ask(node: NodePort, { server }: GaleraMember): Promise<{ live?: L
 
 const clusterStates = ['Primary', 'non-Primary', 'Disconnected'] as const;
 
+/** Outside of a Primary component all views have the same number: there they are told apart by who is in them. */
+function viewOf({ clusterUuid, confId, incomingAddresses, clusterSize }: GaleraStatus, primary: boolean): string {
+  if (primary) return `${clusterUuid.toLowerCase()} ${confId}`;
+  return `${sha256([...incomingAddresses].sort().join(',')).slice(0, 8)} ${clusterSize}`;
+}
+
 /** From the server's own words to evidence; a server without Galera is in no cluster. */
 export function liveFrom(status: GaleraStatus): LiveStatus {
   const cluster = clusterStates.find((state) => state.toLowerCase() === status.clusterStatus.toLowerCase());
@@ -81,7 +88,7 @@ export function liveFrom(status: GaleraStatus): LiveStatus {
     ready: status.ready,
     connected: status.connected,
     clusterSize: status.clusterSize,
-    viewId: `${status.confId} ${[...status.incomingAddresses].sort().join(',')}`,
+    viewId: viewOf(status, cluster === 'Primary'),
     incomingAddresses: status.incomingAddresses,
     flowControlPaused: status.flowControlPaused,
     version: status.version,

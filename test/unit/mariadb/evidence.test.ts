@@ -95,13 +95,27 @@ describe('the status of a server', () => {
       cluster: 'non-Primary',
       uuid,
       seqno: 9007199254740993n,
-      viewId: '18446744073709551615 a:3306,b:3306',
       flowControlPaused: 0.25,
       clusterSize: 2,
     });
   });
 
+  it('tells views apart, whatever order the members are listed in', () => {
+    const view = (cluster: string, addresses: string) => {
+      const words = [
+        ['wsrep_cluster_status', cluster],
+        ['wsrep_cluster_state_uuid', uuid],
+        ['wsrep_cluster_conf_id', cluster === 'Primary' ? '12' : '18446744073709551615'],
+        ['wsrep_incoming_addresses', addresses],
+      ] as const;
+      return liveFrom(readStatus(new Map(words))).viewId;
+    };
+    expect(view('Primary', 'a:3306')).toBe(`${uuid} 12`);
+    expect(view('non-Primary', 'a:3306,b:3306')).toBe(view('non-Primary', 'b:3306,a:3306'));
+    expect(view('non-Primary', 'a:3306')).not.toBe(view('non-Primary', 'b:3306'));
+  });
+
   it('of a server without Galera is in no cluster', () => {
-    expect(liveFrom(readStatus(new Map()))).toMatchObject({ cluster: 'Disconnected', uuid: '', seqno: -1n, viewId: ' ' });
+    expect(liveFrom(readStatus(new Map()))).toMatchObject({ cluster: 'Disconnected', uuid: '', seqno: -1n });
   });
 });
