@@ -1,14 +1,14 @@
 import type { DesiredContainer, DesiredService } from '../core/desired/model.ts';
+import { answering } from '../core/galera/check.ts';
 import type { MemberEvidence, Recovered } from '../core/galera/evidence.ts';
 import type { GaleraMember } from '../core/galera/member.ts';
-import { answering } from '../core/galera/check.ts';
-import { recoveredMarker, type RecoveryMember } from '../core/galera/recover-plan.ts';
+import { type RecoveryMember, recoveredMarker } from '../core/galera/recover-plan.ts';
 import { DeployError, error, exitCode } from '../core/model/diagnostic.ts';
 import { generationMarkerKey } from '../core/model/generation.ts';
 import type { LockHolder } from '../core/model/lock.ts';
 import { type HostName, imageName, label, type PinnedImage } from '../core/model/node.ts';
-import { runningImage } from '../core/plan/policy.ts';
 import { Secret } from '../core/model/secret.ts';
+import { runningImage } from '../core/plan/policy.ts';
 import { mergedError } from './nodes.ts';
 import type { SelectionOptions } from './options.ts';
 import type { Output } from './output.ts';
@@ -60,19 +60,25 @@ export async function recoveryMembers(
   return groupHosts(survey).flatMap((host) => {
     const [container, node] = [containerOf(survey, host), survey.observed.get(host)];
     if (container === undefined || node === undefined) return [];
-    const foreign = node.containers.find((c) => c.name === container.name && c.labels[label.site] !== survey.desired.site);
+    const foreign = node.containers.find(
+      (c) => c.name === container.name && c.labels[label.site] !== survey.desired.site,
+    );
     if (foreign !== undefined) {
       const message = `container ${container.name} was not created by this site`;
       const hint = 'nothing is changed that is not ours: recover the cluster with the tool that made it';
       throw new DeployError([error('foreign-container', message, { host, hint })], exitCode.nodeNotUsable);
     }
-    return [{ place: placeOf(survey, container), container, node, answers: answers.has(host), image: image(container) }];
+    return [
+      { place: placeOf(survey, container), container, node, answers: answers.has(host), image: image(container) },
+    ];
   });
 }
 
 /** Seconds since a recovery last formed the cluster here, by the clocks of its nodes. */
 export async function lastRecovery(survey: Survey): Promise<number | undefined> {
-  const hosts = groupHosts(survey).filter((host) => survey.observed.get(host)?.markers[recoveredMarker.key] !== undefined);
+  const hosts = groupHosts(survey).filter(
+    (host) => survey.observed.get(host)?.markers[recoveredMarker.key] !== undefined,
+  );
   const ages = await Promise.all(hosts.map(async (host) => survey.nodes.get(host)?.markerAge(recoveredMarker.key)));
   const known = ages.flatMap((age) => age ?? []);
   // A clock that was set back makes it lie ahead: then it may have been a moment ago.
@@ -90,7 +96,10 @@ function serviceOf({ desired }: Survey): DesiredService {
   const found = desired.services.find(({ name, containers }) => name === service && containers.some(isMember));
   if (found) return found;
   const hint = 'see the group mariadb of the inventory';
-  throw new DeployError([error('no-cluster', 'no host holds a member of a Galera cluster', { hint })], exitCode.badInput);
+  throw new DeployError(
+    [error('no-cluster', 'no host holds a member of a Galera cluster', { hint })],
+    exitCode.badInput,
+  );
 }
 
 function isMember({ rollout }: DesiredContainer): boolean {
@@ -121,10 +130,12 @@ async function imageOf(survey: Survey, output: Output): Promise<(container: Desi
   const { desired, observed, loaded } = survey;
   const members = desired.services.flatMap(({ containers }) => containers.filter(isMember));
   const [seen] = members.flatMap((member) => runningImage(member, observed) ?? []);
-  const noted = members.flatMap(({ host, name }) => observed.get(host)?.markers[generationMarkerKey(name)]?.split(' ')[2] ?? []);
+  const noted = members.flatMap(
+    ({ host, name }) => observed.get(host)?.markers[generationMarkerKey(name)]?.split(' ')[2] ?? [],
+  );
   const [first] = members;
   const [digest] = noted;
-  const fallback = seen || first === undefined ? undefined : digest ?? (await resolved(first));
+  const fallback = seen || first === undefined ? undefined : (digest ?? (await resolved(first)));
   return (container) => runningImage(container, observed) ?? seen ?? { ...container.image, digest: fallback ?? '' };
 
   async function resolved({ host, image }: DesiredContainer): Promise<string | undefined> {

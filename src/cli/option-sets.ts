@@ -135,7 +135,10 @@ export const optionSets = {
   ],
   galera: () => [
     new Option('--from <host>', 'recover: form the cluster from this member’s data although others may have more'),
-    new Option('--without <hosts>', 'recover: do without these members (comma list) if they cannot be reached or have no data')
+    new Option(
+      '--without <hosts>',
+      'recover: do without these members (comma list) if they cannot be reached or have no data',
+    )
       .argParser(commaList)
       .default([]),
     new Option('--accept-loss', 'recover: commits that only other members have may be lost').default(false),

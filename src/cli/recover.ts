@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { clusterProblems, isChanging } from '../core/galera/check.ts';
 import { decide } from '../core/galera/decide.ts';
-import type { Decision, DecideOptions, Refusal } from '../core/galera/decision.ts';
+import type { DecideOptions, Decision, Refusal } from '../core/galera/decision.ts';
 import type { MemberEvidence, Recovered } from '../core/galera/evidence.ts';
 import { planRecovery } from '../core/galera/recover-plan.ts';
 import { DeployError, type ExitCode, error, exitCode } from '../core/model/diagnostic.ts';
@@ -151,7 +151,9 @@ function allowedBy(raw: Readonly<Record<string, unknown>>, group: readonly HostN
     }),
   );
   if ((from !== undefined || without.length > 0) && !acceptLoss)
-    problems.push(error('accept-loss', '--from and --without may lose commits', { hint: 'add --accept-loss to allow that' }));
+    problems.push(
+      error('accept-loss', '--from and --without may lose commits', { hint: 'add --accept-loss to allow that' }),
+    );
   if (problems.length > 0) throw new DeployError(problems, exitCode.badInput);
   return { force: from === undefined ? undefined : { from }, without, acceptLoss, again: raw.again === true };
 }

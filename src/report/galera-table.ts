@@ -106,7 +106,9 @@ function paragraphs(rows: readonly Row[]): string {
   const wide = Math.max(...names.map((name) => name.length));
   return members
     .map(([host = '', ...cells]) => {
-      const lines = cells.flatMap((cell, i) => (cell === none ? [] : [`  ${(names[i + 1] ?? '').padEnd(wide)}  ${cell}`]));
+      const lines = cells.flatMap((cell, i) =>
+        cell === none ? [] : [`  ${(names[i + 1] ?? '').padEnd(wide)}  ${cell}`],
+      );
       return [host, ...lines].join('\n');
     })
     .join('\n');
@@ -127,5 +129,7 @@ function histories(members: readonly MemberEvidence[]): string[] {
 function notesOf(member: MemberEvidence): string[] {
   if (member.kind === 'unreachable') return [`${member.host}: ${member.why}`];
   const { host, recovered } = member;
-  return recovered?.kind === 'failed' ? [`${host}: recovering its position failed (exit ${recovered.exitCode}): ${recovered.why}`] : [];
+  return recovered?.kind === 'failed'
+    ? [`${host}: recovering its position failed (exit ${recovered.exitCode}): ${recovered.why}`]
+    : [];
 }

@@ -10,14 +10,19 @@ export function decisionText(decision: Decision): string {
     ...reasons.map((reason) => `  because ${reasonText(reason)}`),
     ...('order' in decision ? replacedText(decision.order) : []),
     ...(losses.length > 0 ? [`  COMMITS MAY BE LOST: ${losses.map(lossLine).join('; ')}`] : []),
-    ...(kind === 'rejoin' ? decision.held.map((joiner) => `  not started: ${lossLine(joiner)}; --accept-loss joins it`) : []),
+    ...(kind === 'rejoin'
+      ? decision.held.map((joiner) => `  not started: ${lossLine(joiner)}; --accept-loss joins it`)
+      : []),
   ].join('\n');
 }
 
 function whatText(decision: Exclude<Decision, { readonly kind: 'refuse' }>): string[] {
   if (decision.kind === 'healthy') return ['nothing to do: the cluster is well'];
   if (decision.kind === 'new-cluster')
-    return ['nothing to recover: no member has data', '  deploy mariadb forms the first cluster: run deploy deploy --tags mariadb'];
+    return [
+      'nothing to recover: no member has data',
+      '  deploy mariadb forms the first cluster: run deploy deploy --tags mariadb',
+    ];
   if (decision.kind === 'needs-positions')
     return [`ask ${list(decision.hosts)} for the position of their data (--wsrep-recover), then decide`];
   if (decision.kind === 'stop') return [`stop mariadb on ${list(decision.hosts)} cleanly, then look again`];
@@ -47,7 +52,9 @@ function rejoinText({ waitFor, order, donors }: Extract<Decision, { readonly kin
 function replacedText(order: readonly Joiner[]): string[] {
   const quiet = overwritten(order).filter(({ loss }) => !loss);
   if (quiet.length === 0) return [];
-  return [`  a state transfer may replace the data of ${list(quiet.map(({ host }) => host))}, which holds nothing that is not in the cluster`];
+  return [
+    `  a state transfer may replace the data of ${list(quiet.map(({ host }) => host))}, which holds nothing that is not in the cluster`,
+  ];
 }
 
 function lossLine({ host, own, position }: Joiner): string {
@@ -69,7 +76,8 @@ const rules: Readonly<Record<Rule, (who: string) => string>> = {
   'position-unknown': (who) => `${who} did not end cleanly, so that grastate.dat says nothing`,
   'one-view': (who) => `nothing else runs than ${who}, in one view`,
   'no-pc-bootstrap': (who) => `the server of ${who} does not take pc.bootstrap while it runs (MariaDB 11.2 and later)`,
-  'not-where-it-stands': (who) => `${who} cannot become Primary where it stands, and nothing may run beside a bootstrap`,
+  'not-where-it-stands': (who) =>
+    `${who} cannot become Primary where it stands, and nothing may run beside a bootstrap`,
   'safe-flag': (who) => `${who} left last (safe_to_bootstrap), and nobody is ahead of it`,
   'most-advanced': (who) => `${who} has the highest number of the one history`,
   tie: (who) => `${who} are equal, and the safe flag, what runs, then the inventory decides`,

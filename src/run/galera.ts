@@ -13,7 +13,10 @@ const lookEveryMs = 1_000;
 const restartsTolerated = 5;
 
 /** What a state transfer or an edit would overwrite is copied to the node's own directory first. */
-export async function keepState(step: StepOf<'galera-state'>, { node, runId }: StepContext): Promise<string | undefined> {
+export async function keepState(
+  step: StepOf<'galera-state'>,
+  { node, runId }: StepContext,
+): Promise<string | undefined> {
   const seen = await node.readVolume(step.volume, stateFiles);
   const kept = [...(seen?.texts ?? [])].map(([file, content]) => ({
     path: `${step.keep}/${runId}/${file}`,
@@ -23,7 +26,8 @@ export async function keepState(step: StepOf<'galera-state'>, { node, runId }: S
   await node.writeFiles(kept, []);
   const note = kept.length === 0 ? 'there was none' : `in ${step.keep}/${runId}`;
   if (step.bootstrap === undefined) return note;
-  if (seen === undefined) throw failed(step, `there is no volume ${step.volume}`, 'no member can be started without its data');
+  if (seen === undefined)
+    throw failed(step, `there is no volume ${step.volume}`, 'no member can be started without its data');
   const content = grastateToBootstrap(seen.texts.get('grastate.dat'), step.bootstrap.uuid);
   await node.writeFiles([{ path: `${seen.mountpoint}/grastate.dat`, content, mode: '0660' }], []);
   return note;
@@ -52,7 +56,10 @@ export async function findPosition(step: StepOf<'galera-position'>, context: Ste
 }
 
 /** Returns once the member is Synced in a Primary component of that many; tells what it does meanwhile. */
-export async function waitUntilSynced(step: StepOf<'galera-synced'>, context: StepContext): Promise<string | undefined> {
+export async function waitUntilSynced(
+  step: StepOf<'galera-synced'>,
+  context: StepContext,
+): Promise<string | undefined> {
   const { node, clock, progress } = context;
   const started = clock.now();
   let latest = started;
@@ -85,7 +92,12 @@ type Status = ReadonlyMap<string, string>;
 function isJoined(status: Status, members: number): boolean {
   const is = (name: string, value: string) => status.get(name) === value;
   const whole = Number(status.get('wsrep_cluster_size')) >= members;
-  return whole && is('wsrep_cluster_status', 'Primary') && is('wsrep_local_state_comment', 'Synced') && is('wsrep_ready', 'ON');
+  return (
+    whole &&
+    is('wsrep_cluster_status', 'Primary') &&
+    is('wsrep_local_state_comment', 'Synced') &&
+    is('wsrep_ready', 'ON')
+  );
 }
 
 function wordsOf(status: Status): string {
@@ -113,14 +125,21 @@ const query =
 async function ask(container: string, node: NodePort): Promise<{ status: Status } | { words: string }> {
   const result = await node.exec(container, ['/bin/sh', '-c', askScript, 'sh', query], { timeoutMs: 30_000 });
   const lines = result.stdout.trim().split('\n');
-  if (result.code === 0) return { status: new Map(lines.map((line) => [line.split('\t')[0] ?? '', line.split('\t')[1] ?? ''])) };
+  if (result.code === 0)
+    return { status: new Map(lines.map((line) => [line.split('\t')[0] ?? '', line.split('\t')[1] ?? ''])) };
   const megabytes = lines.pop() ?? '';
-  const logged = lines.at(-1)?.replace(/^.*?WSREP: /, '').trim().slice(0, 120);
+  const logged = lines
+    .at(-1)
+    ?.replace(/^.*?WSREP: /, '')
+    .trim()
+    .slice(0, 120);
   return { words: `no answer yet, ${megabytes} MB of data${logged ? `; it logged: ${logged}` : ''}` };
 }
 
 async function gaveUp(step: StepOf<'galera-synced'>, node: NodePort, message: string) {
-  const log = await node.exec(step.container, ['tail', '-n', String(lastWords), '/var/log/kolla/mariadb/mariadb.log']).catch(() => undefined);
+  const log = await node
+    .exec(step.container, ['tail', '-n', String(lastWords), '/var/log/kolla/mariadb/mariadb.log'])
+    .catch(() => undefined);
   const words = log?.code === 0 && log.stdout !== '' ? log.stdout : await node.logs(step.container, lastWords);
   return failed(step, `${step.container} ${message}; it logged last:\n${indent(words)}`);
 }

@@ -109,7 +109,10 @@ const cases: readonly Case[] = [
     of: 'hosts that cannot be reached, each with its cause',
     args: plan,
     inventory: (text) =>
-      host('node3', `ansible_host=${SUBNET_PREFIX}13 ansible_port=2`)(host('node2', 'ansible_host=nosuch.invalid')(text)),
+      host(
+        'node3',
+        `ansible_host=${SUBNET_PREFIX}13 ansible_port=2`,
+      )(host('node2', 'ansible_host=nosuch.invalid')(text)),
     says: [
       'error: node2: cannot reach nosuch.invalid port 22: its name cannot be resolved',
       `error: node3: cannot reach ${SUBNET_PREFIX}13 port 2: connection refused`,
@@ -227,7 +230,9 @@ describe('what is wrong with nodes, keys and registry', () => {
     expect(started.code, started.stderr).toBe(0);
     await sleep(500);
     try {
-      const result = await deployed(plan, { inventory: host('node3', `ansible_host=${SUBNET_PREFIX}13 ansible_port=2222`) });
+      const result = await deployed(plan, {
+        inventory: host('node3', `ansible_host=${SUBNET_PREFIX}13 ansible_port=2222`),
+      });
       const says = ['error: node3: no Docker Engine answers at /var/run/docker.sock', 'is the engine installed'];
       await refused(result, { says, errors: 2, never: ['node1', 'node2'], code: 4 });
     } finally {

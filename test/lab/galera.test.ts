@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Commits } from './job/commits.ts';
-import { databaseLab } from './job/deployed.ts';
 import { deploy } from './job/deploy-command.ts';
+import { databaseLab } from './job/deployed.ts';
 import { Running } from './job/running.ts';
 import { nodeExec } from './nodes.ts';
 import type { Lab } from './raise.ts';
@@ -146,11 +146,16 @@ describe('a Galera cluster comes back without losing a commit', () => {
   for (const [number, { title, strike }] of disasters.entries()) {
     for (let run = 0; run < runs; run++) {
       it(`${title}${runs > 1 ? ` (${run + 1})` : ''}`, async () => {
-        await survive(title, `d${number}-${run}-${Date.now()}`, () => strike(run), async () => {
-          const ran = await deploy(lab, recover);
-          expect(ran.code, ran.stdout + ran.stderr).toBe(0);
-          return `recovered in ${ran.seconds.toFixed(1)} s`;
-        });
+        await survive(
+          title,
+          `d${number}-${run}-${Date.now()}`,
+          () => strike(run),
+          async () => {
+            const ran = await deploy(lab, recover);
+            expect(ran.code, ran.stdout + ran.stderr).toBe(0);
+            return `recovered in ${ran.seconds.toFixed(1)} s`;
+          },
+        );
       });
     }
   }

@@ -6,7 +6,17 @@ import { outerDocker, tryOuterDocker, writeIfChanged } from './engine.ts';
 import { hostKeyFolder, knownHostsFile } from './keys.ts';
 import { defaultMtu } from './network.ts';
 import { lacksSysResource, RUNTIME_INSIDE, RUNTIME_NAME } from './runtime.ts';
-import { BRIDGE, INSIDE_NODE, type LabNode, NETWORK, NODES, type NodeName, nodeByName, paths, REGISTRY } from './settings.ts';
+import {
+  BRIDGE,
+  INSIDE_NODE,
+  type LabNode,
+  NETWORK,
+  NODES,
+  type NodeName,
+  nodeByName,
+  paths,
+  REGISTRY,
+} from './settings.ts';
 
 const SPEC_LABEL = 'deploy-lab.spec';
 

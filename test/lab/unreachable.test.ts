@@ -69,7 +69,9 @@ describe('a node that cannot be reached', () => {
       '--yes',
     ]);
     expect(without.code, without.stderr).toBe(0);
-    expect(without.stderr).toContain(`warning: node3: skipped: cannot reach ${SUBNET_PREFIX}13 port 2: connection refused`);
+    expect(without.stderr).toContain(
+      `warning: node3: skipped: cannot reach ${SUBNET_PREFIX}13 port 2: connection refused`,
+    );
     expect(without.stderr.trimEnd()).toMatch(
       /warning: node3: was skipped: nothing was done there\n {4}run the same command again when it is back$/,
     );

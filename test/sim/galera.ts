@@ -62,8 +62,8 @@ export function withGalera(world: SimulatedWorld): string[] {
     const forms = 'BOOTSTRAP_ARGS' in container.spec.environment;
     const allowed = parseGrastate(node.files.get(`${data}/grastate.dat`)?.content ?? '');
     if (forms && others.length > 0) broken.push(`${host} forms a second cluster`);
-    const most = nodes().reduce((max, one) => (seqnoOf(one) > max ? seqnoOf(one) : max), -1n);
-    if (forms && seqnoOf(node) < most) broken.push(`${host} forms the cluster although another member is ahead`);
+    const ahead = nodes().some((one) => seqnoOf(one) > seqnoOf(node));
+    if (forms && ahead) broken.push(`${host} forms the cluster although another member is ahead`);
     if (forms && (allowed === 'corrupt' || !allowed.safeToBootstrap)) {
       container.state = 'exited';
       return;
@@ -80,7 +80,9 @@ export function withGalera(world: SimulatedWorld): string[] {
     if (!isPrimary(node)) return { code: 1, stdout: 'no nodes coming from prim view\n7\n', stderr: '' };
     const size = nodes().filter(isPrimary).length;
     const said = { cluster_size: size, cluster_status: 'Primary', local_state_comment: 'Synced', ready: 'ON' };
-    const stdout = Object.entries(said).map(([name, value]) => `wsrep_${name}\t${value}\n`).join('');
+    const stdout = Object.entries(said)
+      .map(([name, value]) => `wsrep_${name}\t${value}\n`)
+      .join('');
     return { code: 0, stdout, stderr: '' };
   };
   world.logs = (node) => `starting\nWSREP: Recovered position: ${history}:${seqnoOf(node)}\n`;
@@ -148,7 +150,13 @@ export async function nextPlan(
   const evidence = evidenceOf(world, positions);
   const decision = decide(evidence, options);
   if (decision.kind === 'refuse') throw new Error(`refused: ${decision.message}`);
-  const survey = { loaded: site.loaded, target, desired, observed: observe(world), digests: new Map() } as unknown as Survey;
+  const survey = {
+    loaded: site.loaded,
+    target,
+    desired,
+    observed: observe(world),
+    digests: new Map(),
+  } as unknown as Survey;
   const members = await recoveryMembers(survey, evidence, { note: () => undefined } as never);
   const groupHosts = members.map(({ place }) => place.host);
   const plan = planRecovery(decision, { desired, members, groupHosts, balancers: desired.balancers });

@@ -1,5 +1,5 @@
-import { DeployError, type ExitCode, error, exitCode } from '../../core/model/diagnostic.ts';
 import { clusterProblems } from '../../core/galera/check.ts';
+import { DeployError, type ExitCode, error, exitCode } from '../../core/model/diagnostic.ts';
 import { didYouMean } from '../../core/model/suggest.ts';
 import { galeraTable } from '../../report/galera-table.ts';
 import { galeraJson } from '../../report/galera-text.ts';
@@ -37,5 +37,8 @@ function knownAction(name: string): (typeof actions)[number] {
   const action = actions.find((candidate) => candidate === name);
   if (action !== undefined) return action;
   const hint = didYouMean(name, actions) ?? `deploy mariadb ${actions.join(', deploy mariadb ')}`;
-  throw new DeployError([error('unknown-action', `mariadb: there is no ${name || 'action'}`, { hint })], exitCode.badInput);
+  throw new DeployError(
+    [error('unknown-action', `mariadb: there is no ${name || 'action'}`, { hint })],
+    exitCode.badInput,
+  );
 }

@@ -4,7 +4,12 @@ import { sameHistory, type Voter } from './votes.ts';
 
 /** Members that were the last Primary component together, by what each of them noted of it. */
 export type CommonView =
-  | { readonly kind: 'complete'; readonly id: string; readonly hosts: readonly HostName[]; readonly start: readonly HostName[] }
+  | {
+      readonly kind: 'complete';
+      readonly id: string;
+      readonly hosts: readonly HostName[];
+      readonly start: readonly HostName[];
+    }
   /** It would be complete, but somebody outside of it may be ahead: these have to be asked first. */
   | { readonly kind: 'ask'; readonly hosts: readonly HostName[] };
 
@@ -32,7 +37,13 @@ export function commonView(voters: readonly Voter[]): CommonView | undefined {
   const unasked = [...outside, ...stopped].filter(({ vote }) => vote.kind === 'unasked').map(({ host }) => host);
   if (outside.some(({ vote }) => vote.kind === 'position' || vote.kind === 'unasked') && unasked.length > 0)
     return { kind: 'ask', hosts: voters.map(({ host }) => host).filter((host) => unasked.includes(host)) };
-  if (!isLatest(inside.map(({ voter }) => voter), outside)) return undefined;
+  if (
+    !isLatest(
+      inside.map(({ voter }) => voter),
+      outside,
+    )
+  )
+    return undefined;
   const hosts = inside.map(({ voter }) => voter.host);
   return { kind: 'complete', id: first.view.id, hosts, start: stopped.map(({ host }) => host) };
 }

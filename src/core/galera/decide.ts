@@ -1,14 +1,14 @@
 import type { HostName } from '../model/node.ts';
 import { commonView } from './common-view.ts';
-import type { Decision, DecideOptions, Reason, Refusal } from './decision.ts';
+import type { DecideOptions, Decision, Reason, Refusal } from './decision.ts';
 import type { MemberEvidence, Position } from './evidence.ts';
 import { because, decideLiving } from './living.ts';
 import {
   fromUnusable,
   historiesDiffer,
   missingEvidence,
-  noMembers,
   nobodyVotes,
+  noMembers,
   noVoteText,
   split,
   tooSoon,
@@ -46,15 +46,18 @@ function decideDown(voters: readonly Voter[], options: DecideOptions): Decision 
   const leftOut = (voter: Voter) => options.without?.includes(voter.host) === true;
   const missing = voters.filter((voter) => isMissing(voter) && !leftOut(voter));
   if (missing.some((voter) => has(voter, 'unreachable')))
-    return { ...missingEvidence(options.force ? missing.filter((v) => has(v, 'unreachable')) : missing, false), reasons: [] };
-  if (voters.every((voter) => has(voter, 'no-data'))) return { kind: 'new-cluster', reasons: because('no-data-anywhere', hostsOf(voters)) };
+    return {
+      ...missingEvidence(options.force ? missing.filter((v) => has(v, 'unreachable')) : missing, false),
+      reasons: [],
+    };
+  if (voters.every((voter) => has(voter, 'no-data')))
+    return { kind: 'new-cluster', reasons: because('no-data-anywhere', hostsOf(voters)) };
   const refusal = options.force && unusable(voters, options.force.from);
   if (refusal) return { ...refusal, reasons: [] };
   const first = (options.waited || options.force ? undefined : waiting(voters)) ?? stopping(voters) ?? asking(voters);
   if (first) return first;
   if (options.force) return forced(voters, options.force.from);
-  if (missing.length > 0 && voters.some(electable))
-    return { ...missingEvidence(missing, false), reasons: [] };
+  if (missing.length > 0 && voters.some(electable)) return { ...missingEvidence(missing, false), reasons: [] };
   return elect(voters);
 }
 
@@ -116,7 +119,13 @@ function elect(voters: readonly Voter[]): Decision {
   const chosen = voters.find(({ host }) => host === best?.host);
   if (best === undefined || chosen === undefined) return { ...nobodyVotes(takeable(voters)), reasons: [] };
   if (candidates.some(({ position }) => !sameHistory(position, best.position)))
-    return { ...historiesDiffer(candidates, candidates.map(({ position }) => position)), reasons: [] };
+    return {
+      ...historiesDiffer(
+        candidates,
+        candidates.map(({ position }) => position),
+      ),
+      reasons: [],
+    };
   const reasons: Reason[] = [reasonFor(best, candidates), ...leftOutOf(voters)];
   return form(chosen, best.position, voters, { reasons, force: false });
 }

@@ -1,4 +1,4 @@
-import type { Decision, DecideOptions, Joiner, Reason } from './decision.ts';
+import type { DecideOptions, Decision, Joiner, Reason } from './decision.ts';
 import type { LiveStatus } from './evidence.ts';
 import { missingEvidence, primaryLives, twoClusters, twoComponents, wouldLose } from './refusals.ts';
 import { joinOrder, sameHistory, type Voter } from './votes.ts';
@@ -19,7 +19,11 @@ export function decideLiving(voters: readonly Voter[], options: DecideOptions): 
   if (refusal) return { ...refusal, reasons: [lives] };
   const unasked = voters.filter(({ vote }) => vote.kind === 'unasked').map(({ host }) => host);
   if (unasked.length > 0)
-    return { kind: 'needs-positions', hosts: unasked, reasons: [lives, { rule: 'position-unknown', members: unasked }] };
+    return {
+      kind: 'needs-positions',
+      hosts: unasked,
+      reasons: [lives, { rule: 'position-unknown', members: unasked }],
+    };
   return rejoin(voters, primaries, options, [lives, ...strangers(voters, primaries)]);
 }
 
@@ -47,7 +51,9 @@ function contradiction(primaries: readonly Primary[], first: Primary): ReturnTyp
 /** More members in the view than there are in the group and could be in it. */
 function strangers(voters: readonly Voter[], primaries: readonly Primary[]): Reason[] {
   const size = primaries[0]?.live.clusterSize ?? 0;
-  const maybe = voters.filter(({ vote }) => vote.kind === 'none' && (vote.why === 'unreachable' || vote.why === 'not-answering'));
+  const maybe = voters.filter(
+    ({ vote }) => vote.kind === 'none' && (vote.why === 'unreachable' || vote.why === 'not-answering'),
+  );
   const members = primaries.map(({ voter }) => voter.host);
   return size > primaries.length + maybe.length ? [{ rule: 'stranger', members }] : [];
 }
@@ -62,7 +68,11 @@ function rejoin(
   const outside = voters.filter((voter) => liveOf(voter)?.cluster !== 'Primary');
   const away = outside.filter(({ evidence }) => evidence.kind === 'unreachable');
   const starting = outside.filter(({ vote }) => vote.kind === 'none' && vote.why === 'not-answering');
-  const rest = joinOrder(outside.filter((voter) => !away.includes(voter) && !starting.includes(voter)), at, true);
+  const rest = joinOrder(
+    outside.filter((voter) => !away.includes(voter) && !starting.includes(voter)),
+    at,
+    true,
+  );
   const held = options.acceptLoss ? [] : rest.filter(({ loss }) => loss);
   // What runs in a view of its own joins by itself as soon as the network lets it.
   const cutOff = rest.filter((joiner) => !joiner.loss && isCutOff(outside, joiner)).map(({ host }) => host);
@@ -73,7 +83,10 @@ function rejoin(
   const all = [
     ...reasons,
     ...because('state-transfer', moving),
-    ...because('starting', starting.map(({ host }) => host)),
+    ...because(
+      'starting',
+      starting.map(({ host }) => host),
+    ),
     ...because('cut-off-from-primary', cutOff),
   ];
   // The load balancer gives writes to the first member that is up: it should donate last.
@@ -82,7 +95,10 @@ function rejoin(
   if (held.length > 0) return { ...wouldLose(held, at), reasons: all };
   const missing = away.filter(({ host }) => !options.without?.includes(host));
   if (missing.length > 0) return { ...missingEvidence(missing, true), reasons: all };
-  const leftOut = because('left-out', away.map(({ host }) => host));
+  const leftOut = because(
+    'left-out',
+    away.map(({ host }) => host),
+  );
   return { kind: 'healthy', reasons: [...all, ...because('all-synced', donors), ...leftOut] };
 }
 

@@ -47,7 +47,16 @@ export function planRecovery(decision: Decision, input: RecoveryInput): Plan {
   recovery.carryOut(decision);
   const { steps, notices, waysBack } = recovery.plan;
   const told = [...(input.notices ?? []), ...notices];
-  return { verb: 'mariadb recover', site: input.desired.site, steps, notices: told, causes: [], drift: [], diffs: [], waysBack };
+  return {
+    verb: 'mariadb recover',
+    site: input.desired.site,
+    steps,
+    notices: told,
+    causes: [],
+    drift: [],
+    diffs: [],
+    waysBack,
+  };
 }
 
 class Recovery {
@@ -100,7 +109,13 @@ class Recovery {
 
   #stop(host: HostName, needs: readonly StepId[], reason: string): StepId {
     const { name, rollout } = this.#member(host).container;
-    return this.#add(host, needs, reason, { kind: 'stop', container: name, graceSeconds: rollout.stop_grace }, 'replica');
+    return this.#add(
+      host,
+      needs,
+      reason,
+      { kind: 'stop', container: name, graceSeconds: rollout.stop_grace },
+      'replica',
+    );
   }
 
   #keep(host: HostName, needs: readonly StepId[], reason: string, bootstrap?: { uuid?: string | undefined }): StepId {
@@ -130,9 +145,22 @@ class Recovery {
     const gone = !node.containers.some(({ name }) => name === container.name);
     const written = gone ? writeFiles(this.plan, change, [], 'its server reads them') : [];
     const command = ['bash', '-c', 'sudo -E kolla_set_configs && exec mariadbd --wsrep-recover --skip-log-error'];
-    const spec = { ...container.spec, name: positionContainer, image, command, restart: 'no', healthcheck: undefined } as const;
+    const spec = {
+      ...container.spec,
+      name: positionContainer,
+      image,
+      command,
+      restart: 'no',
+      healthcheck: undefined,
+    } as const;
     const labels = { ...labelsFor(this.#input.desired.site, change), [label.container]: positionContainer };
-    const action = { kind: 'galera-position', name: positionContainer, spec, labels, timeoutSeconds: positionSeconds } as const;
+    const action = {
+      kind: 'galera-position',
+      name: positionContainer,
+      spec,
+      labels,
+      timeoutSeconds: positionSeconds,
+    } as const;
     this.#add(host, [kept, ...written], 'its files do not say how far its data goes', action);
   }
 
@@ -141,13 +169,17 @@ class Recovery {
       const kept = this.#keep(host, [], 'it is about to be started');
       return this.#start(host, [kept], 'the last view re-forms once all of it are there');
     });
-    const waiting = this.#input.members.filter(({ node, container }) => hosts.includes(container.host) || runs(node, container));
+    const waiting = this.#input.members.filter(
+      ({ node, container }) => hosts.includes(container.host) || runs(node, container),
+    );
     for (const { place } of waiting) this.#synced(place.host, started.flat(), waiting.length, false, reformSeconds);
   }
 
   #rejoin({ waitFor, order, donors, held }: Extract<Decision, { kind: 'rejoin' }>): void {
     for (const { host } of held)
-      this.plan.notices.push(`${host} is left as it is: its data may hold commits that nobody else has (--accept-loss lets it join and lose them)`);
+      this.plan.notices.push(
+        `${host} is left as it is: its data may hold commits that nobody else has (--accept-loss lets it join and lose them)`,
+      );
     // Its predecessor's order to form a cluster keeps it from joining one.
     const stuck = waitFor.filter((host) => !this.#member(host).answers && this.#formsCluster(host));
     const awaited = waitFor.filter((host) => !stuck.includes(host));
@@ -160,7 +192,13 @@ class Recovery {
   #formWhereItRuns({ host, view, order }: Extract<Decision, { kind: 'pc-bootstrap' }>): void {
     const { container, place } = this.#member(host);
     const why = 'no Primary component lives, and no other member can hold a later commit';
-    const formed = this.#add(host, [], why, { kind: 'galera-primary', container: container.name, server: place.server }, 'service');
+    const formed = this.#add(
+      host,
+      [],
+      why,
+      { kind: 'galera-primary', container: container.name, server: place.server },
+      'service',
+    );
     const synced = view.map((one) => this.#synced(one, [formed], view.length, true));
     const before = this.#join(order, synced, view.length, true);
     this.#lasting(before, [...view, ...order.map((joiner) => joiner.host)]);
@@ -180,14 +218,19 @@ class Recovery {
   }
 
   /** One at a time: the first one takes its data from a single donor, and nobody else may want it meanwhile. */
-  #join(order: readonly Pick<Joiner, 'host' | 'how'>[], needs: readonly StepId[], members: number, formed: boolean): readonly StepId[] {
+  #join(
+    order: readonly Pick<Joiner, 'host' | 'how'>[],
+    needs: readonly StepId[],
+    members: number,
+    formed: boolean,
+  ): readonly StepId[] {
     let before = needs;
     let size = members;
     for (const { host, how } of order) {
       const stopped = how === 'restart' ? [this.#stop(host, before, 'has left the group for good')] : [];
       const kept = this.#keep(host, [...before, ...stopped], 'a state transfer may replace its data');
-      const started = this.#start(host, [kept], 'joins the Primary component');
       size += 1;
+      const started = this.#start(host, [kept], `joins as the Primary component’s member ${size}`);
       before = [this.#synced(host, started, size, formed)];
       removeOld(this.plan, this.#change(host, ''), before);
     }
@@ -201,7 +244,7 @@ class Recovery {
     const lasting = seen !== undefined && !isTemporary(seen) && seen.state !== 'created' && seen.state !== 'dead';
     const change = { ...this.#change(host, reason), pull: lasting ? undefined : this.#pull(host) };
     const made = lasting ? [] : prepare(this.plan, this.#input.desired.site, change, needs).ids;
-    return [this.#add(host, [...needs, ...made], reason, { kind: 'start', container: container.name }, 'replica')];
+    return [this.#add(host, [...needs, ...made], reason, { kind: 'start', container: container.name })];
   }
 
   /** Only where no container of that image is left, which could have had it removed. */
@@ -232,7 +275,9 @@ class Recovery {
     for (const change of changes) {
       const { host, name } = change.container;
       if (joined.length < 2 && groupHosts.length > 1) {
-        this.plan.notices.push(`${name} on ${host} keeps the form in which it formed the cluster until another member has joined`);
+        this.plan.notices.push(
+          `${name} on ${host} keeps the form in which it formed the cluster until another member has joined`,
+        );
         continue;
       }
       const input = { site: desired.site, balancers, whole: true, groupHosts: joined };

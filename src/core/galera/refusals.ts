@@ -59,7 +59,9 @@ export function primaryLives(primaries: readonly HostName[], from: HostName): Re
 
 export function wouldLose(held: readonly Joiner[], at: Position): Refusal {
   const hosts = held.map(({ host }) => host);
-  const each = held.map(({ host, own, position }) => `${host} ${lossText[own] ?? own}${position ? ` (${positionText(position)})` : ''}`);
+  const each = held.map(
+    ({ host, own, position }) => `${host} ${lossText[own] ?? own}${position ? ` (${positionText(position)})` : ''}`,
+  );
   return {
     ...refuse(
       'would-lose',

@@ -39,7 +39,9 @@ export function parseGvwstate(text: string): View | 'corrupt' {
   const inside = lines.slice(begin + 1, end).map(pairOf);
   const member = only(lines.slice(0, begin).map(pairOf), 'my_uuid')?.toLowerCase();
   const [, id, number] = /^\d+ (\S+) (\d+)$/.exec(only(inside, 'view_id') ?? '') ?? [];
-  const members = inside.flatMap(([key, value]) => (key === 'member' ? [value.split(' ')[0]?.toLowerCase() ?? ''] : []));
+  const members = inside.flatMap(([key, value]) =>
+    key === 'member' ? [value.split(' ')[0]?.toLowerCase() ?? ''] : [],
+  );
   if (member === undefined || id === undefined || !uuidForm.test(id)) return 'corrupt';
   if (!members.every((one) => uuidForm.test(one)) || !members.includes(member)) return 'corrupt';
   return { member, id: `${id.toLowerCase()} ${number}`, members };
@@ -85,7 +87,10 @@ function only(pairs: readonly (readonly [string, string])[], key: string): strin
 }
 
 function lastError(output: string): string | undefined {
-  const lines = output.split('\n').map((line) => line.trim()).filter((line) => line !== '');
+  const lines = output
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
   const errors = lines.filter((line) => /\[ERROR\]|Error:|error while/.test(line));
   return (errors.at(-1) ?? lines.at(-1))?.replace(/^[\d-]+ +[\d:.]+ \d+ /, '');
 }

@@ -22,14 +22,26 @@ export async function readVolume(
   if (mountpoint === undefined) return undefined;
   const [listed, texts] = await Promise.all([
     run(['ls', '-A', '--', mountpoint], ''),
-    readTexts(host, run, files.map((file) => `${mountpoint}/${file}`)),
+    readTexts(
+      host,
+      run,
+      files.map((file) => `${mountpoint}/${file}`),
+    ),
   ]);
   return {
     mountpoint,
-    entries: listed.code === 0 ? listed.stdout.toString('utf8').split('\n').filter((entry) => entry !== '') : undefined,
-    texts: new Map(files.flatMap((file) => {
-      const text = texts.get(`${mountpoint}/${file}`);
-      return text === undefined ? [] : [[file, text] as const];
-    })),
+    entries:
+      listed.code === 0
+        ? listed.stdout
+            .toString('utf8')
+            .split('\n')
+            .filter((entry) => entry !== '')
+        : undefined,
+    texts: new Map(
+      files.flatMap((file) => {
+        const text = texts.get(`${mountpoint}/${file}`);
+        return text === undefined ? [] : [[file, text] as const];
+      }),
+    ),
   };
 }

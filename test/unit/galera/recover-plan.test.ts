@@ -83,7 +83,7 @@ describe('a recovery', () => {
       snapshots.push(copyOf(world));
     };
     await recoverAll(site, world);
-    expect(snapshots.length).toBeGreaterThan(40);
+    expect(snapshots.length).toBeGreaterThan(15);
     for (const [at, snapshot] of snapshots.entries()) {
       const broken = withGalera(snapshot);
       await recoverAll(site, snapshot).catch((problem: unknown) => broken.push(String(problem)));

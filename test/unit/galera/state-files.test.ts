@@ -110,7 +110,12 @@ describe('what --wsrep-recover says', () => {
   });
 
   it.each([
-    ['it did not end well', `${line}${uuid}:1234\n2026-01-01 10:00:00 0 [ERROR] InnoDB: corrupt page\n`, 1, '[ERROR] InnoDB: corrupt page'],
+    [
+      'it did not end well',
+      `${line}${uuid}:1234\n2026-01-01 10:00:00 0 [ERROR] InnoDB: corrupt page\n`,
+      1,
+      '[ERROR] InnoDB: corrupt page',
+    ],
     ['it said nothing', '', 137, 'it said nothing'],
     ['it named no position', 'starting\nbye\n', 0, 'it named no position'],
     ['it named two', `${line}${uuid}:1\n${line}${uuid}:2\n`, 0, 'several positions'],

@@ -33,14 +33,16 @@ function look(texts: Readonly<Record<string, string>>, entries: readonly string[
 describe('the evidence of a member', () => {
   it('is what lies in its volume, whether there is a container or not', async () => {
     const volume = look({ 'grastate.dat': grastate, mysql_upgrade_info: '10.11.14-MariaDB\n' });
-    for (const [state, container] of [['exited', 'stopped'], [undefined, 'missing']] as const) {
+    for (const [state, container] of [
+      ['exited', 'stopped'],
+      [undefined, 'missing'],
+    ] as const) {
       expect(await readMember(nodeWith(volume), member, seen(state))).toMatchObject({
         kind: 'seen',
         container,
         data: 'present',
         grastate: { uuid, seqno: 7n, safeToBootstrap: false },
         view: undefined,
-        live: undefined,
         dataVersion: '10.11.14-MariaDB',
         unfinishedTransfer: false,
       });
@@ -72,7 +74,7 @@ describe('the evidence of a member', () => {
       const recovered = { kind: 'position', position: { uuid, seqno: 9n } } as const;
       const found = await readMember(nodeWith(look({ 'grastate.dat': grastate })), member, seen(state), recovered);
       // Its position may have changed since it was asked for.
-      expect(found).toMatchObject({ container: 'running', live: undefined, recovered: undefined });
+      expect(found).toMatchObject({ container: 'running', recovered: undefined });
     }
   });
 });
