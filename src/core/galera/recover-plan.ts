@@ -35,6 +35,10 @@ export const recoveredMarker = { key: 'galera.recovered', value: 'yes' } as cons
 /** Short-lived, beside the member's own container, which does not run then. */
 export const positionContainer = 'mariadb_wsrep_recovery';
 
+/** Our images hand on by themselves what Kolla's own need to be told to. */
+const positionCommand =
+  '{ sudo kolla_set_configs || sudo -E kolla_set_configs; } && exec mariadbd --wsrep-recover --skip-log-error';
+
 /** Galera re-forms the component within seconds once all are there; each server itself gives up after half a minute. */
 const reformSeconds = 90;
 /** As long as data arrives a state transfer may take. */
@@ -144,7 +148,7 @@ class Recovery {
     const kept = this.#keep(host, [], 'finding the position repairs the data first');
     const gone = !node.containers.some(({ name }) => name === container.name);
     const written = gone ? writeFiles(this.plan, change, [], 'its server reads them') : [];
-    const command = ['bash', '-c', 'sudo -E kolla_set_configs && exec mariadbd --wsrep-recover --skip-log-error'];
+    const command = ['bash', '-c', positionCommand];
     const spec = {
       ...container.spec,
       name: positionContainer,
