@@ -1,4 +1,5 @@
 import { type Decision, type Joiner, lossesOf, overwritten, type Reason, type Rule } from '../core/galera/decision.ts';
+import type { Progress } from '../core/galera/progress.ts';
 import { lossText, positionText } from '../core/galera/refusals.ts';
 
 /** A decision for the operator: what is done, why, what it costs, and what to type where nothing is done. */
@@ -7,7 +8,7 @@ export function decisionText(decision: Decision): string {
   const losses = lossesOf(decision);
   return [
     ...(kind === 'refuse' ? [`nothing is done: ${decision.message}`, `  ${decision.hint}`] : whatText(decision)),
-    ...reasons.map((reason) => `  because ${reasonText(reason)}`),
+    ...reasons.map((reason) => `  - ${reasonText(reason)}`),
     ...('order' in decision ? replacedText(decision.order) : []),
     ...(losses.length > 0 ? [`  COMMITS MAY BE LOST: ${losses.map(lossLine).join('; ')}`] : []),
     ...(kind === 'rejoin'
@@ -19,10 +20,7 @@ export function decisionText(decision: Decision): string {
 function whatText(decision: Exclude<Decision, { readonly kind: 'refuse' }>): string[] {
   if (decision.kind === 'healthy') return ['nothing to do: the cluster is well'];
   if (decision.kind === 'new-cluster')
-    return [
-      'nothing to recover: no member has data',
-      '  deploy mariadb forms the first cluster: run deploy deploy --tags mariadb',
-    ];
+    return ['nothing to recover: no member has data', '  the first cluster is formed by deploy deploy --tags mariadb'];
   if (decision.kind === 'needs-positions')
     return [`ask ${list(decision.hosts)} for the position of their data (--wsrep-recover), then decide`];
   if (decision.kind === 'stop') return [`stop mariadb on ${list(decision.hosts)} cleanly, then look again`];
@@ -61,32 +59,31 @@ function lossLine({ host, own, position }: Joiner): string {
   return `${host} ${lossText[own] ?? own}${position ? ` (${positionText(position)})` : ''}`;
 }
 
-const rules: Readonly<Record<Rule, (who: string) => string>> = {
-  'primary-lives': (who) => `a Primary component lives on ${who}`,
-  'all-synced': (who) => `${who} answered as Synced`,
-  'state-transfer': (who) => `a state transfer or a backup goes on at ${who}`,
-  starting: (who) => `${who} runs and does not answer yet`,
-  'cut-off-from-primary': (who) => `${who} runs, cut off from the others: it joins by itself once the network lets it`,
-  stranger: (who) => `${who} see more members than the inventory has`,
-  'left-out': (who) => `${who} has no say and was left out`,
-  'no-data-anywhere': (who) => `${who} have no data`,
-  'common-view': (who) => `${who} were the last Primary component together, and all of it is there`,
-  'not-answering': (who) => `${who} runs outside of any Primary component that could be seen, and answers no query`,
-  'left-the-group': (who) => `${who} runs and has left the group`,
-  'position-unknown': (who) => `${who} did not end cleanly, so that grastate.dat says nothing`,
-  'one-view': (who) => `nothing else runs than ${who}, in one view`,
-  'no-pc-bootstrap': (who) => `the server of ${who} does not take pc.bootstrap while it runs (MariaDB 11.2 and later)`,
-  'not-where-it-stands': (who) =>
-    `${who} cannot become Primary where it stands, and nothing may run beside a bootstrap`,
-  'safe-flag': (who) => `${who} left last (safe_to_bootstrap), and nobody is ahead of it`,
-  'most-advanced': (who) => `${who} has the highest number of the one history`,
-  tie: (who) => `${who} are equal, and the safe flag, what runs, then the inventory decides`,
-  'only-member': (who) => `${who} is the only one with a position`,
-  forced: (who) => `${who} was named by --from`,
+const rules: Readonly<Record<Rule, string>> = {
+  'primary-lives': 'a Primary component lives',
+  'all-synced': 'Synced',
+  'state-transfer': 'a state transfer or a backup goes on',
+  starting: 'running, without an answer yet',
+  'cut-off-from-primary': 'running, cut off from the others; joins by itself once the network lets it',
+  stranger: 'their view has more members than the inventory',
+  'left-out': 'left out, without a say',
+  'no-data-anywhere': 'no data',
+  'common-view': 'the whole of the last Primary component is there',
+  'not-answering': 'running, without an answer, and no Primary component was seen',
+  'left-the-group': 'running, and has left the group for good',
+  'position-unknown': 'not ended cleanly, so that grastate.dat says nothing',
+  'one-view': 'nothing else runs, and all that run see each other',
+  'no-pc-bootstrap': 'takes no pc.bootstrap while it runs (MariaDB 11.2 and later)',
+  'not-where-it-stands': 'running, but not to become Primary where it stands; nothing may run beside a bootstrap',
+  'safe-flag': 'left last (safe_to_bootstrap), and nobody is ahead of it',
+  'most-advanced': 'the highest number of the one history',
+  tie: 'equal; the safe flag decides, then what runs, then the inventory',
+  'only-member': 'the only one with a position',
+  forced: 'named by --from',
 };
 
 export function reasonText({ rule, members }: Reason): string {
-  return rules[rule](list(members));
+  return `${rules[rule]}: ${list(members)}`;
 }
 
 function list(hosts: readonly string[]): string {
@@ -99,4 +96,14 @@ export function galeraJson(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(galeraJson);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, galeraJson(one)]));
+}
+
+/** One line for who waits. */
+export function progressText(host: string, progress: Progress): string {
+  const from = 'donor' in progress && progress.donor ? ` from ${progress.donor}` : '';
+  if (progress.kind === 'synced') return `${host} is Synced`;
+  if (progress.kind === 'gone') return `${host}: ${progress.why}`;
+  if (progress.kind === 'silent')
+    return from ? `waiting for ${host}: state transfer (SST)${from}` : `waiting for ${host}: starting`;
+  return `waiting for ${host}: applying what it missed (IST)${from}, ${Math.floor(progress.share * 100)} %, ${progress.behind} behind`;
 }
