@@ -66,7 +66,7 @@ const rules: Readonly<Record<Rule, string>> = {
   starting: 'running, without an answer yet',
   'cut-off-from-primary': 'running, cut off from the others; joins by itself once the network lets it',
   stranger: 'their view has more members than the inventory',
-  'left-out': 'left out, without a say',
+  'left-out': 'left out, not reached or without a say',
   'no-data-anywhere': 'no data',
   'common-view': 'the whole of the last Primary component is there',
   'not-answering': 'running, without an answer, and no Primary component was seen',

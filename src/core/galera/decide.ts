@@ -13,7 +13,7 @@ import {
   split,
   tooSoon,
 } from './refusals.ts';
-import { compareVoters, joinOrder, type NoVote, sameHistory, type Voter, votersOf } from './votes.ts';
+import { compareVoters, hostsOf, joinOrder, type NoVote, sameHistory, type Voter, votersOf } from './votes.ts';
 
 /** A second recovery earlier than this means that something brings the cluster down. */
 const flappingSeconds = 3600;
@@ -68,10 +68,6 @@ function has({ vote }: Voter, why: NoVote): boolean {
 /** Has no say, and will not have one by being looked at or stopped. */
 function isMissing(voter: Voter): boolean {
   return voter.vote.kind === 'none' && !has(voter, 'not-answering') && !has(voter, 'left-the-group');
-}
-
-function hostsOf(voters: readonly Voter[]): HostName[] {
-  return voters.map(({ host }) => host);
 }
 
 /** Data that could be taken when an operator says so; half of a state transfer never is. */

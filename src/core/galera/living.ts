@@ -1,7 +1,7 @@
 import type { DecideOptions, Decision, Joiner, Reason } from './decision.ts';
 import type { LiveStatus } from './evidence.ts';
 import { missingEvidence, primaryLives, twoClusters, twoComponents, wouldLose } from './refusals.ts';
-import { joinOrder, sameHistory, type Voter } from './votes.ts';
+import { hostsOf, joinOrder, sameHistory, type Voter } from './votes.ts';
 
 interface Primary {
   readonly voter: Voter;
@@ -17,7 +17,7 @@ export function decideLiving(voters: readonly Voter[], options: DecideOptions): 
   const lives: Reason = { rule: 'primary-lives', members: hosts };
   const refusal = contradiction(primaries, first) ?? (options.force && primaryLives(hosts, options.force.from));
   if (refusal) return { ...refusal, reasons: [lives] };
-  const unasked = voters.filter(({ vote }) => vote.kind === 'unasked').map(({ host }) => host);
+  const unasked = hostsOf(voters.filter(({ vote }) => vote.kind === 'unasked'));
   if (unasked.length > 0)
     return {
       kind: 'needs-positions',
@@ -79,26 +79,17 @@ function rejoin(
   const order = rest.filter((joiner) => !held.includes(joiner) && !cutOff.includes(joiner.host));
   const moving = primaries.filter(({ live }) => !isSynced(live)).map(({ voter }) => voter.host);
   const donors = primaries.filter(({ live }) => isSynced(live)).map(({ voter }) => voter.host);
-  const waitFor = [...moving, ...starting.map(({ host }) => host), ...cutOff];
-  const all = [
-    ...reasons,
-    ...because('state-transfer', moving),
-    ...because(
-      'starting',
-      starting.map(({ host }) => host),
-    ),
-    ...because('cut-off-from-primary', cutOff),
-  ];
+  const waitFor = [...moving, ...hostsOf(starting), ...cutOff];
+  const starts = because('starting', hostsOf(starting));
+  const moves = because('state-transfer', moving);
+  const all = [...reasons, ...moves, ...starts, ...because('cut-off-from-primary', cutOff)];
+  const leftOut = because('left-out', hostsOf(away));
   // The load balancer gives writes to the first member that is up: it should donate last.
   if (order.length + waitFor.length > 0)
-    return { kind: 'rejoin', waitFor, order, donors: donors.toReversed(), held, reasons: all };
+    return { kind: 'rejoin', waitFor, order, donors: donors.toReversed(), held, reasons: [...all, ...leftOut] };
   if (held.length > 0) return { ...wouldLose(held, at), reasons: all };
   const missing = away.filter(({ host }) => !options.without?.includes(host));
   if (missing.length > 0) return { ...missingEvidence(missing, true), reasons: all };
-  const leftOut = because(
-    'left-out',
-    away.map(({ host }) => host),
-  );
   return { kind: 'healthy', reasons: [...all, ...because('all-synced', donors), ...leftOut] };
 }
 

@@ -33,6 +33,10 @@ export function votersOf(members: readonly MemberEvidence[]): Voter[] {
   return members.map((evidence, at) => ({ host: evidence.host, at, evidence, vote: voteOf(evidence) }));
 }
 
+export function hostsOf(voters: readonly Voter[]): HostName[] {
+  return voters.map(({ host }) => host);
+}
+
 function voteOf(member: MemberEvidence): Vote {
   if (member.kind === 'unreachable') return { kind: 'none', why: 'unreachable', detail: member.why };
   if (member.live !== undefined || member.container === 'running') return voteOfRunning(member);
