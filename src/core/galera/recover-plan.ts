@@ -113,13 +113,8 @@ class Recovery {
 
   #stop(host: HostName, needs: readonly StepId[], reason: string): StepId {
     const { name, rollout } = this.#member(host).container;
-    return this.#add(
-      host,
-      needs,
-      reason,
-      { kind: 'stop', container: name, graceSeconds: rollout.stop_grace },
-      'replica',
-    );
+    const action = { kind: 'stop', container: name, graceSeconds: rollout.stop_grace } as const;
+    return this.#add(host, needs, reason, action, 'replica');
   }
 
   #keep(host: HostName, needs: readonly StepId[], reason: string, bootstrap?: { uuid?: string | undefined }): StepId {
@@ -148,15 +143,8 @@ class Recovery {
     const kept = this.#keep(host, [], 'finding the position repairs the data first');
     const gone = !node.containers.some(({ name }) => name === container.name);
     const written = gone ? writeFiles(this.plan, change, [], 'its server reads them') : [];
-    const command = ['bash', '-c', positionCommand];
-    const spec = {
-      ...container.spec,
-      name: positionContainer,
-      image,
-      command,
-      restart: 'no',
-      healthcheck: undefined,
-    } as const;
+    const alone = { name: positionContainer, command: ['bash', '-c', positionCommand], restart: 'no' } as const;
+    const spec = { ...container.spec, ...alone, image, healthcheck: undefined };
     const labels = { ...labelsFor(this.#input.desired.site, change), [label.container]: positionContainer };
     const action = {
       kind: 'galera-position',
@@ -196,13 +184,8 @@ class Recovery {
   #formWhereItRuns({ host, view, order }: Extract<Decision, { kind: 'pc-bootstrap' }>): void {
     const { container, place } = this.#member(host);
     const why = 'no Primary component lives, and no other member can hold a later commit';
-    const formed = this.#add(
-      host,
-      [],
-      why,
-      { kind: 'galera-primary', container: container.name, server: place.server },
-      'service',
-    );
+    const action = { kind: 'galera-primary', container: container.name, server: place.server } as const;
+    const formed = this.#add(host, [], why, action, 'service');
     const synced = view.map((one) => this.#synced(one, [formed], view.length, true));
     const before = this.#join(order, synced, view.length, true);
     this.#lasting(before, [...view, ...order.map((joiner) => joiner.host)]);
