@@ -14,6 +14,11 @@ function evidence(group: readonly string[], picked: readonly string[]): MemberEv
   return group.map((host, at) => states[picked[at] ?? '']?.(host, group) ?? stopped(host));
 }
 
+function combination(at: number): string[] {
+  const digits = [at, Math.floor(at / names.length), Math.floor(at / names.length ** 2)];
+  return digits.map((i) => names[i % names.length] ?? '');
+}
+
 function shown(value: unknown): string {
   return JSON.stringify(value, (_, one) => (typeof one === 'bigint' ? `${one}` : one));
 }
@@ -108,9 +113,7 @@ test('the same evidence decides the same, and its order decides between equals o
     [2, 1, 0],
   ] as const;
   for (let at = 0; at < names.length ** 3; at += 11) {
-    const picked = [at, Math.floor(at / names.length), Math.floor(at / names.length ** 2)].map(
-      (i) => names[i % names.length] ?? '',
-    );
+    const picked = combination(at);
     const members = evidence(three, picked);
     const first = decide(members);
     if (shown(decide(members)) !== shown(first)) wrong.push(`not the same twice: ${picked.join(' | ')}`);
@@ -156,19 +159,18 @@ function after(members: readonly MemberEvidence[], decision: Decision): MemberEv
 
 test('from any evidence a few looks lead to an act or a refusal', () => {
   const endless: string[] = [];
-  for (const a of names)
-    for (const b of names)
-      for (const c of names) {
-        let members = evidence(three, [a, b, c]);
-        let waited = false;
-        let looks = 0;
-        for (; looks < 6; looks += 1) {
-          const decision = decide(members, { waited });
-          if (!['wait', 'stop', 'needs-positions'].includes(decision.kind)) break;
-          waited ||= decision.kind === 'wait';
-          members = after(members, decision);
-        }
-        if (looks === 6) endless.push(`${a} | ${b} | ${c}`);
-      }
+  for (let at = 0; at < names.length ** 3; at += 6) {
+    const picked = combination(at);
+    let members = evidence(three, picked);
+    let waited = false;
+    let looks = 0;
+    for (; looks < 6; looks += 1) {
+      const decision = decide(members, { waited });
+      if (!['wait', 'stop', 'needs-positions'].includes(decision.kind)) break;
+      waited ||= decision.kind === 'wait';
+      members = after(members, decision);
+    }
+    if (looks === 6) endless.push(picked.join(' | '));
+  }
   expect(endless.slice(0, 5)).toEqual([]);
 });

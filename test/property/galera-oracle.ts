@@ -69,6 +69,10 @@ function living(
 ): void {
   const primaries = members.flatMap((m) => (isPrimary(m) ? [liveOf(m)] : []));
   const forms = ['bootstrap', 'pc-bootstrap', 'new-cluster', 'wait', 'stop'].includes(decision.kind);
+  never(
+    force !== undefined && primaries.length > 0 && decision.kind !== 'refuse',
+    '--from is refused while a Primary component lives',
+  );
   never(forms && primaries.length > 0, 'nothing is formed, stopped or waited for while a Primary component lives');
   never(decision.kind === 'rejoin' && primaries.length === 0, 'nobody joins what does not live');
   const agree = primaries.every((live) => live?.uuid === primaries[0]?.uuid && live?.viewId === primaries[0]?.viewId);
