@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Recovered } from '../../../src/core/galera/evidence.ts';
+import { closure } from '../../../src/core/graph/dag.ts';
 import { planText } from '../../../src/report/plan-text.ts';
 import { readGolden } from '../../golden/golden.ts';
 import { fell, history, nextPlan, recoverAll, withGalera } from '../../sim/galera.ts';
@@ -46,6 +47,13 @@ describe('the plan of a recovery', () => {
     expect(text).toBe(readGolden('recover-bootstrap', text));
     const order = plan.steps.filter(({ kind }) => kind === 'start').map(({ host }) => host);
     expect(order).toEqual(['node2', 'node3', 'node1', 'node2']);
+    // Nobody is started before the one before is Synced.
+    const needs = new Map(plan.steps.map(({ id, needs: before }) => [id, before]));
+    const starts = plan.steps.filter(({ kind }) => kind === 'start');
+    for (const [i, start] of starts.entries()) {
+      const before = plan.steps.filter(({ id }) => closure(needs, [start.id]).has(id));
+      expect(before.filter(({ kind }) => kind === 'galera-synced')).toHaveLength(i);
+    }
   });
 
   it('names no secret', async () => {
