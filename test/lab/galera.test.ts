@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Commits } from './job/commits.ts';
 import { deploy } from './job/deploy-command.ts';
 import { databaseLab } from './job/deployed.ts';
@@ -112,7 +112,6 @@ const deaths = [
 
 describe('a Galera cluster comes back without losing a commit', () => {
   let lab: Lab;
-  const figures: string[] = [];
 
   beforeAll(async () => {
     lab = await databaseLab(printingReport());
@@ -122,10 +121,6 @@ describe('a Galera cluster comes back without losing a commit', () => {
     // Whatever a failure left; the next disaster begins with a whole cluster.
     const check = await deploy(lab, ['mariadb', 'check']);
     if (check.code !== 0) await deploy(lab, recover);
-  });
-
-  afterAll(() => {
-    for (const line of figures) console.log(line);
   });
 
   /** A disaster under load, what brings the cluster back, and what must hold then. */
@@ -141,7 +136,7 @@ describe('a Galera cluster comes back without losing a commit', () => {
       const lost = await commits.lost();
       const { length } = commits.acknowledged;
       const pause = commits.longestPause().toFixed(1);
-      figures.push(`${title}: ${said}, no commit for ${pause} s, ${length} acknowledged, lost ${Object.values(lost)}`);
+      console.log(`${title}: ${said}, no commit for ${pause} s, ${length} acknowledged, lost ${Object.values(lost)}`);
       expect(lost).toEqual({ node1: 0, node2: 0, node3: 0 });
       await isWhole();
     } finally {
