@@ -133,6 +133,7 @@ async function carryOutSteps(
       clock: { now: () => performance.now(), sleep: (ms) => sleep(ms) },
       hooks: hooksPort(plan, settings),
       randomBytes,
+      onPosition: options.onPosition,
     },
     {
       runId: settings.runId,

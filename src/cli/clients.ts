@@ -57,6 +57,10 @@ export function createClients(): ClientsPort {
       const { countOthers, serverStates } = await import('../edge/haproxy/stats-socket.ts');
       return countOthers(await serverStates(statsSocket(balancer, container)), servers);
     },
+    formPrimary: async (node, server) => {
+      const { formPrimary } = await import('../edge/mariadb/galera.ts');
+      return formPrimary((address, port) => node.connect(address, port), server);
+    },
     checkGate: async (node, gate) => {
       const { checkGate } = await import('../edge/gates/check.ts');
       return checkGate(node, gate);

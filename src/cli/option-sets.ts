@@ -133,6 +133,17 @@ export const optionSets = {
     new Option('-n, --last <n>', 'how many runs').argParser(positiveInteger).default(20),
     new Option('--node <host>', 'what this node has noted itself of the runs that changed it, whoever made them'),
   ],
+  galera: () => [
+    new Option('--from <host>', 'recover: form the cluster from this member’s data although others may have more'),
+    new Option(
+      '--without <hosts>',
+      'recover: do without these members (comma list) if they cannot be reached or have no data',
+    )
+      .argParser(commaList)
+      .default([]),
+    new Option('--accept-loss', 'recover: commits that only other members have may be lost').default(false),
+    new Option('--again', 'recover: form the cluster a second time within an hour').default(false),
+  ],
   json: () => [new Option('--json', 'machine-readable output').default(false)],
   resume: () => [new Option('-y, --yes', 'carry the plan out without asking').default(false)],
   destroy: () => [new Option('--keep-volumes', 'leave volumes (the data) where they are').default(false)],

@@ -1,3 +1,5 @@
+import type { Recovered } from '../core/galera/evidence.ts';
+import type { HostName } from '../core/model/node.ts';
 import type { DiffMode } from '../core/plan/file-diff.ts';
 import type { MaxFail } from '../core/plan/max-fail.ts';
 import type { RolloutLimits } from '../core/plan/rollout-limits.ts';
@@ -31,6 +33,8 @@ export interface ChangeOptions extends SelectionOptions {
   readonly argv?: readonly string[] | undefined;
   readonly yes: boolean;
   readonly maxFail?: MaxFail | undefined;
+  /** Told how far the data of a Galera member goes. */
+  readonly onPosition?: ((host: HostName, recovered: Recovered) => void) | undefined;
   /** Asked instead of the terminal when a command is part of something larger. Does not return when refused. */
   readonly confirm?: ((question: string) => Promise<boolean>) | undefined;
 }

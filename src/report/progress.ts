@@ -70,6 +70,8 @@ function eventText(event: Event): string | undefined {
   if (event.event === 'done')
     return `${subject}: done${event.note ? ` (${event.note})` : ''} in ${(event.ms / 1000).toFixed(1)} s`;
   if (event.event === 'progress' && event.step.kind === 'hook') return `${event.step.name}: ${event.line}`;
+  if (event.event === 'progress' && event.step.kind === 'galera-synced')
+    return `${event.step.host}  ${event.step.container}: ${event.line}`;
   if (event.event === 'failed') return `${subject}: FAILED\n${event.diagnostics.map(formatDiagnostic).join('\n')}`;
   if (event.event === 'reverting') return `${event.way.container}: going back to what served before`;
   if (event.event === 'reverted') return `${event.way.container}: put back, serves as before`;

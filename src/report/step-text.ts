@@ -54,6 +54,14 @@ const phrases: { readonly [K in StepKind]: (step: StepOf<K>) => string } = {
       ? 'wait until the RabbitMQ cluster is whole and can do without this member'
       : `wait until ${step.container} is part of the RabbitMQ cluster`,
   rabbitmq: (step) => rabbitmqOrder[step.order](step.container, step.member ?? ''),
+  'galera-state': (step) =>
+    step.bootstrap
+      ? `let ${step.container} form a new cluster, its grastate.dat kept aside`
+      : `keep grastate.dat and gvwstate.dat of ${step.container} aside`,
+  'galera-position': (step) => `find out how far the data goes, with ${step.name}`,
+  'galera-primary': (step) => `make the group of ${step.container} the Primary component`,
+  'galera-synced': (step) =>
+    `wait until ${step.container} is Synced, ${step.members} member${step.members === 1 ? '' : 's'} in all`,
   gate: (step) => `gate: ${step.gate.name}`,
   hook: (step) => `run hook ${step.name}`,
   wipe: (step) =>

@@ -3,6 +3,7 @@ import { label } from '../core/model/node.ts';
 import { loadedMarkerKey, madeMarkerKey } from '../core/plan/compare.ts';
 import type { Step, StepKind, StepOf } from '../core/plan/steps.ts';
 import { drainServers, undrainServers } from './drain.ts';
+import { findPosition, keepState, waitUntilSynced } from './galera.ts';
 import { passGate } from './gate.ts';
 import { waitUntilHealthy } from './health.ts';
 import { runHook } from './hook.ts';
@@ -147,6 +148,13 @@ export const executors: Executors = {
 
   'rabbitmq-check': awaitWholeCluster,
   rabbitmq: obeyOrder,
+  'galera-state': keepState,
+  'galera-position': findPosition,
+  'galera-primary': async (step, { node, clients }) => {
+    await clients.formPrimary(node, step.server);
+    return undefined;
+  },
+  'galera-synced': waitUntilSynced,
 
   gate: passGate,
   hook: runHook,

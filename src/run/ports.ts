@@ -46,6 +46,12 @@ export interface NodePort {
   /** Missing ones are fine. */
   removeGenerations(containers: readonly ContainerName[]): Promise<void>;
 
+  /** What lies directly in a volume, and texts of some of its files; undefined when there is no such volume. */
+  readVolume(name: string, files: readonly string[]): Promise<VolumeLook | undefined>;
+
+  /** Seconds since a marker was written, by the node's own clock; undefined without one. */
+  markerAge(key: string): Promise<number | undefined>;
+
   /** Removes named volumes and what is in them. A missing one is fine. */
   removeVolumes(names: readonly string[]): Promise<void>;
 
@@ -97,6 +103,15 @@ export interface ExecResult {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
+}
+
+export interface VolumeLook {
+  /** Where it lies on the node. */
+  readonly mountpoint: string;
+  /** Undefined when it could not be listed. */
+  readonly entries: readonly string[] | undefined;
+  /** By name; what is missing, no regular file, or larger than 512 KiB is absent. */
+  readonly texts: ReadonlyMap<string, string>;
 }
 
 export interface ContainerInspection {

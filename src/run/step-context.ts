@@ -1,5 +1,6 @@
 import type { EvaluatedGate } from '../core/desired/gate.ts';
 import type { BalancedServer } from '../core/desired/model.ts';
+import type { Recovered } from '../core/galera/evidence.ts';
 import { DeployError, error, exitCode } from '../core/model/diagnostic.ts';
 import type { ContainerName, HostName } from '../core/model/node.ts';
 import type { Step, StepOf } from '../core/plan/steps.ts';
@@ -20,6 +21,8 @@ export interface ClientsPort {
   countSessions(balancer: NodePort, container: ContainerName, servers: readonly BalancedServer[]): Promise<number>;
   /** Other servers of the same backends that take requests, in the backend that has fewest of them. */
   countOthers(balancer: NodePort, container: ContainerName, servers: readonly BalancedServer[]): Promise<number>;
+  /** The group of a Galera member that runs outside of a Primary component becomes one. */
+  formPrimary(node: NodePort, server: StepOf<'galera-primary'>['server']): Promise<void>;
   ensureMessaging(node: NodePort, wish: StepOf<'messaging'>['wish']): Promise<readonly string[]>;
   /** One attempt, made from the node. What went wrong is an answer, in words; it never throws for that. */
   checkGate(node: NodePort, gate: EvaluatedGate): Promise<GateAnswer>;
@@ -32,6 +35,8 @@ export interface RunPorts {
   readonly clock: { now(): number; sleep(ms: number): Promise<void> };
   readonly hooks: HooksPort;
   randomBytes(size: number): Uint8Array;
+  /** Told how far the data of a Galera member goes: what is to be done next depends on it. */
+  onPosition?: ((host: HostName, recovered: Recovered) => void) | undefined;
 }
 
 export interface StepContext extends RunPorts {

@@ -109,7 +109,12 @@ function planOf(container: DesiredContainer, seen: ObservedNode): Plan {
 
 async function bring(version: Version): Promise<RunResult> {
   const nothing = async () => [];
-  const clients = { ensureDatabases: nothing, ensureIdentity: nothing, ensureMessaging: nothing };
+  const clients = {
+    ensureDatabases: nothing,
+    ensureIdentity: nothing,
+    ensureMessaging: nothing,
+    formPrimary: async () => {},
+  };
   const balancing = { setServers: async () => {}, countSessions: async () => 0, countOthers: async () => 0 };
   const checkGate = async () => ({ ok: true }) as const;
   return runPlan(

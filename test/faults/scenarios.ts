@@ -4,6 +4,7 @@ import { undoMagnumMigration, wantsOldMagnum } from '../lab/job/magnum-release.t
 import { newMagnum, oldMagnum } from '../lab/job/main-job.ts';
 import { nodeExec } from '../lab/nodes.ts';
 import type { Lab } from '../lab/raise.ts';
+import { nodeByName } from '../lab/settings.ts';
 import type { Inside } from './inside.ts';
 
 /** Each change leads from one end to the other and, as another change, back. */
@@ -87,7 +88,8 @@ async function magnumTables(lab: Lab): Promise<string> {
     'table_name, column_name, column_type, is_nullable ORDER BY table_name, column_name)) FROM ' +
     "information_schema.columns WHERE table_schema = 'magnum';";
   const client =
-    'docker exec -i mariadb sh -c \'IFS= read -r MYSQL_PWD && export MYSQL_PWD && mariadb -N -h "$0" -u root\' 172.31.77.11';
+    'docker exec -i mariadb sh -c \'IFS= read -r MYSQL_PWD && export MYSQL_PWD && mariadb -N -h "$0" -u root\' ' +
+    nodeByName('node1').address;
   const result = await nodeExec('node1', client, { input: `${password(lab, 'database_password')}\n${query}\n` });
   if (result.code !== 0) throw new LabError(`cannot read Magnum's schema: ${result.stderr.trim()}`);
   return result.stdout.trim().split('\n').join(' ');

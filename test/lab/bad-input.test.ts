@@ -6,7 +6,7 @@ import { type CommandResult, must, run, sleep } from './command.ts';
 import { allContainers, changedContainers, type RunningContainer } from './job/deploy-command.ts';
 import { nodeExec } from './nodes.ts';
 import { type Lab, raiseLab } from './raise.ts';
-import { cloneRoot, NODES } from './settings.ts';
+import { cloneRoot, NODES, SUBNET_PREFIX } from './settings.ts';
 
 /** A service of the operator that no other test knows: it makes these tests independent of what is deployed. */
 const echo = `service: echo
@@ -109,10 +109,13 @@ const cases: readonly Case[] = [
     of: 'hosts that cannot be reached, each with its cause',
     args: plan,
     inventory: (text) =>
-      host('node3', 'ansible_host=172.31.77.13 ansible_port=2')(host('node2', 'ansible_host=nosuch.invalid')(text)),
+      host(
+        'node3',
+        `ansible_host=${SUBNET_PREFIX}13 ansible_port=2`,
+      )(host('node2', 'ansible_host=nosuch.invalid')(text)),
     says: [
       'error: node2: cannot reach nosuch.invalid port 22: its name cannot be resolved',
-      'error: node3: cannot reach 172.31.77.13 port 2: connection refused',
+      `error: node3: cannot reach ${SUBNET_PREFIX}13 port 2: connection refused`,
       'error: nothing was changed: node2, node3 do not answer',
     ],
     errors: 3,
@@ -121,15 +124,15 @@ const cases: readonly Case[] = [
   {
     of: 'an address nobody has',
     args: plan,
-    inventory: host('node2', 'ansible_host=172.31.77.99'),
-    says: ['error: node2: cannot reach 172.31.77.99 port 22: no route to the host', '--skip-unreachable'],
+    inventory: host('node2', `ansible_host=${SUBNET_PREFIX}99`),
+    says: [`error: node2: cannot reach ${SUBNET_PREFIX}99 port 22: no route to the host`, '--skip-unreachable'],
     errors: 2,
   },
   {
     of: 'a key the nodes do not know',
     args: plan,
     inventory: key(() => join(folder, 'stranger')),
-    says: ['error: node1: root@172.31.77.11 port 22 refused to log in: tried ', 'authorized_keys of root'],
+    says: [`error: node1: root@${SUBNET_PREFIX}11 port 22 refused to log in: tried `, 'authorized_keys of root'],
     errors: 3,
   },
   {
@@ -143,7 +146,7 @@ const cases: readonly Case[] = [
     of: 'an unknown host key',
     args: plan,
     knownHosts: (text) => text.replace(/^172\.31\.77\.12.*\n/m, ''),
-    says: ['error: node2: the host key of 172.31.77.12 is not known: it offers SHA256:', 'ssh-keyscan -p 22'],
+    says: [`error: node2: the host key of ${SUBNET_PREFIX}12 is not known: it offers SHA256:`, 'ssh-keyscan -p 22'],
     errors: 1,
     never: ['node1', 'node3'],
   },
@@ -152,7 +155,7 @@ const cases: readonly Case[] = [
     args: plan,
     knownHosts: (text) => text.replace(/^(172\.31\.77\.12\S* \S+ ).*$/m, (_, name: string) => `${name}${stranger()}`),
     says: [
-      'error: node2: the host key of 172.31.77.12 has changed: it offers SHA256:',
+      `error: node2: the host key of ${SUBNET_PREFIX}12 has changed: it offers SHA256:`,
       'known_hosts:2)',
       'ssh-keygen -R',
     ],
@@ -161,9 +164,9 @@ const cases: readonly Case[] = [
   },
   {
     of: 'a registry that is down',
-    args: [...plan, '-e', 'docker_registry=172.31.77.1:5999'],
+    args: [...plan, '-e', `docker_registry=${SUBNET_PREFIX}1:5999`],
     says: [
-      'error: the registry 172.31.77.1:5999 cannot be used: the connection was refused',
+      `error: the registry ${SUBNET_PREFIX}1:5999 cannot be used: the connection was refused`,
       'is the registry running?',
     ],
     errors: 1,
@@ -193,13 +196,13 @@ const cases: readonly Case[] = [
   },
   {
     of: 'an address for the VIP that somebody has (prechecks)',
-    args: ['prechecks', '--tags', 'loadbalancer', '-e', 'kolla_internal_vip_address=172.31.77.1'],
-    says: ['172.31.77.1 (kolla_internal_vip_address) answers already, and none of the nodes holds it'],
+    args: ['prechecks', '--tags', 'loadbalancer', '-e', `kolla_internal_vip_address=${SUBNET_PREFIX}1`],
+    says: [`${SUBNET_PREFIX}1 (kolla_internal_vip_address) answers already, and none of the nodes holds it`],
   },
   {
     of: 'an address for the VIP that somebody has (deploy)',
-    args: ['deploy', '--tags', 'loadbalancer', '-e', 'kolla_internal_vip_address=172.31.77.1'],
-    says: ['172.31.77.1 (kolla_internal_vip_address) answers already, and none of the nodes holds it'],
+    args: ['deploy', '--tags', 'loadbalancer', '-e', `kolla_internal_vip_address=${SUBNET_PREFIX}1`],
+    says: [`${SUBNET_PREFIX}1 (kolla_internal_vip_address) answers already, and none of the nodes holds it`],
   },
   {
     of: 'nobody to ask',
@@ -227,7 +230,9 @@ describe('what is wrong with nodes, keys and registry', () => {
     expect(started.code, started.stderr).toBe(0);
     await sleep(500);
     try {
-      const result = await deployed(plan, { inventory: host('node3', 'ansible_host=172.31.77.13 ansible_port=2222') });
+      const result = await deployed(plan, {
+        inventory: host('node3', `ansible_host=${SUBNET_PREFIX}13 ansible_port=2222`),
+      });
       const says = ['error: node3: no Docker Engine answers at /var/run/docker.sock', 'is the engine installed'];
       await refused(result, { says, errors: 2, never: ['node1', 'node2'], code: 4 });
     } finally {

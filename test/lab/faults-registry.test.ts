@@ -26,7 +26,7 @@ interface RegistryFault {
     /** 0: patience was enough. Otherwise no container of any node is another one than before. */
     readonly exit: number;
     /** In what the operator reads. */
-    readonly says: readonly RegExp[];
+    readonly says: readonly (RegExp | string)[];
     readonly seconds: readonly [least: number, most: number];
   };
 }
@@ -44,8 +44,8 @@ const faults: readonly RegistryFault[] = [
     expected: {
       exit: 4,
       says: [
-        /the registry 172\.31\.77\.1:5000: the connection was refused; asked again in 1 s/,
-        /error: the registry 172\.31\.77\.1:5000 cannot be used: the connection was refused/,
+        `the registry ${REGISTRY}: the connection was refused; asked again in 1 s`,
+        `error: the registry ${REGISTRY} cannot be used: the connection was refused`,
         /is the registry running\?/,
       ],
       seconds: [1.7, 8],

@@ -5,8 +5,18 @@ import { type CommandOptions, type CommandResult, LabError, lastLines, must, run
 import { outerDocker, tryOuterDocker, writeIfChanged } from './engine.ts';
 import { hostKeyFolder, knownHostsFile } from './keys.ts';
 import { defaultMtu } from './network.ts';
-import { lacksSysResource, RUNTIME_NAME, RUNTIME_PATH } from './runtime.ts';
-import { BRIDGE, type LabNode, NETWORK, NODES, type NodeName, nodeByName, paths, REGISTRY } from './settings.ts';
+import { lacksSysResource, RUNTIME_INSIDE, RUNTIME_NAME } from './runtime.ts';
+import {
+  BRIDGE,
+  INSIDE_NODE,
+  type LabNode,
+  NETWORK,
+  NODES,
+  type NodeName,
+  nodeByName,
+  paths,
+  REGISTRY,
+} from './settings.ts';
 
 const SPEC_LABEL = 'deploy-lab.spec';
 
@@ -46,7 +56,7 @@ export async function writeNodeFiles(): Promise<void> {
   writeIfChanged(join(paths.node, 'daemon.json'), `${JSON.stringify(daemon, null, 2)}\n`);
   // As flags, so that a daemon.json written by somebody else inside the node does not lose them.
   const flags = lacksSysResource()
-    ? `--add-runtime ${RUNTIME_NAME}=${RUNTIME_PATH} --default-runtime ${RUNTIME_NAME}`
+    ? `--add-runtime ${RUNTIME_NAME}=${RUNTIME_INSIDE} --default-runtime ${RUNTIME_NAME}`
     : '';
   writeIfChanged(join(paths.node, 'dockerd.flags'), `${flags}\n`);
   const resolver = readFileSync('/etc/resolv.conf', 'utf8');
@@ -168,8 +178,8 @@ function runArguments(node: LabNode, image: string): readonly string[] {
     ...['--network', NETWORK, '--ip', node.address, ...hosts],
     ...['--restart', 'unless-stopped', '--stop-timeout', '20'],
     ...['--tmpfs', '/run:mode=755,exec', '--volume', `${nodeVolume(node.name)}:/var/lib/docker`],
-    ...['--volume', `${paths.node}:${paths.node}:ro`],
-    ...['--volume', `${hostKeyFolder(node.name)}:/var/lib/deploy-lab/host-key:ro`],
+    ...['--volume', `${paths.node}:${INSIDE_NODE}/node:ro`],
+    ...['--volume', `${hostKeyFolder(node.name)}:${INSIDE_NODE}/host-key:ro`],
     image,
   ];
 }

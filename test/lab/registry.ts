@@ -11,7 +11,7 @@ import {
   startDetached,
   stopProcesses,
 } from './processes.ts';
-import { paths, REGISTRY } from './settings.ts';
+import { LAB_NUMBER, paths, REGISTRY } from './settings.ts';
 
 const CONFIG = join(paths.etc, 'registry.yml');
 
@@ -22,7 +22,7 @@ const registry: LabProcess = {
   pidFile: paths.registryPid,
 };
 
-const asidePort = 5077;
+const asidePort = 5000 + LAB_NUMBER;
 
 const CONFIGURATION = `version: 0.1
 log:

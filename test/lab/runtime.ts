@@ -1,14 +1,16 @@
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { paths } from './settings.ts';
+import { INSIDE_NODE, paths } from './settings.ts';
 
 /** Bit number of CAP_SYS_RESOURCE in the kernel's capability masks. */
 const SYS_RESOURCE = 24n;
 
 /** Name under which the wrapper is registered with the engines. */
 export const RUNTIME_NAME = 'runc-without-sys-resource';
-/** Lies in the folder that the nodes mount at the same path, so that both engines can use it. */
+/** Lies in the folder that the nodes mount, so that both engines can use it: the outer one by this path. */
 export const RUNTIME_PATH = join(paths.node, RUNTIME_NAME);
+/** The same file as the engines in the nodes see it. */
+export const RUNTIME_INSIDE = join(INSIDE_NODE, 'node', RUNTIME_NAME);
 
 /**
  * runc refuses a container that asks for a capability the machine itself lacks, and privileged containers ask for

@@ -1,19 +1,32 @@
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Everything of the lab that outlives one command lies here, outside every clone. */
-export const LAB_ROOT = '/var/lib/deploy-lab';
-/** Sockets, pid files and the lock; worthless after a reboot. */
-export const LAB_RUN = '/run/deploy-lab';
+/** `-b` for `DEPLOY_LAB=b`: a second lab beside the first one, for another clone. A clone works with one of them. */
+const SUFFIX = labSuffix(process.env.DEPLOY_LAB ?? '');
 
-export const SUBNET = '172.31.77.0/24';
-export const SUBNET_PREFIX = '172.31.77.';
-export const GATEWAY = '172.31.77.1';
-export const VIP = '172.31.77.250';
+/** Everything of the lab that outlives one command lies here, outside every clone. */
+export const LAB_ROOT = `/var/lib/deploy-lab${SUFFIX}`;
+/** Sockets, pid files and the lock; worthless after a reboot. */
+export const LAB_RUN = `/run/deploy-lab${SUFFIX}`;
+/** Where a node sees what the machine mounts into it; the node image knows this path. */
+export const INSIDE_NODE = '/var/lib/deploy-lab';
+
+/** The first lab has 77, `b` 78, and so on: also the last two digits of ports on the machine's own loopback. */
+export const LAB_NUMBER = 77 + (SUFFIX === '' ? 0 : SUFFIX.charCodeAt(1) - 'a'.charCodeAt(0));
+export const SUBNET_PREFIX = `172.31.${LAB_NUMBER}.`;
+export const SUBNET = `${SUBNET_PREFIX}0/24`;
+export const GATEWAY = `${SUBNET_PREFIX}1`;
+export const VIP = `${SUBNET_PREFIX}250`;
 export const REGISTRY = `${GATEWAY}:5000`;
-export const NETWORK = 'deploy-lab';
+export const NETWORK = `deploy-lab${SUFFIX}`;
 /** Name of the bridge interface on the machine (at most 15 characters). */
-export const BRIDGE = 'deploy-lab0';
+export const BRIDGE = `deploy-lab0${SUFFIX}`;
+
+function labSuffix(letter: string): string {
+  if (letter === '') return '';
+  if (/^[b-j]$/.test(letter)) return `-${letter}`;
+  throw new Error(`DEPLOY_LAB=${letter}: must be one letter from b to j, or unset for the first lab`);
+}
 
 export type NodeName = 'node1' | 'node2' | 'node3';
 
@@ -38,7 +51,7 @@ export const paths = {
   cache: join(LAB_ROOT, 'cache'),
   registry: join(LAB_ROOT, 'registry'),
   keys: join(LAB_ROOT, 'keys'),
-  /** Mounted read-only at the same path in every node. */
+  /** Mounted read-only in every node. */
   node: join(LAB_ROOT, 'node'),
   /** One folder per node (its sshd host key), mounted read-only in that node only. */
   hostKeys: join(LAB_ROOT, 'host-keys'),

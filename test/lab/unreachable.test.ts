@@ -6,6 +6,7 @@ import { allContainers, changedContainers, deploy } from './job/deploy-command.t
 import { deployedLab } from './job/deployed.ts';
 import type { Lab } from './raise.ts';
 import { printingReport } from './report.ts';
+import { SUBNET_PREFIX } from './settings.ts';
 
 const selection = ['--tags', 'memcached', '--skip-tags', 'common'];
 const change = ['reconfigure', ...selection, '-e', 'memcached_max_memory=77'];
@@ -23,7 +24,7 @@ describe('a node that cannot be reached', () => {
     whole = { ...raised, variables: { ...raised.variables, XDG_STATE_HOME: folder } };
     const inventory = join(folder, 'inventory');
     const text = readFileSync(raised.files.inventory, 'utf8');
-    writeFileSync(inventory, text.replace(/^node3 .*$/m, 'node3 ansible_host=172.31.77.13 ansible_port=2'));
+    writeFileSync(inventory, text.replace(/^node3 .*$/m, `node3 ansible_host=${SUBNET_PREFIX}13 ansible_port=2`));
     lab = { ...whole, variables: { ...whole.variables, DEPLOY_INVENTORY: inventory } };
     await deploy(whole, back);
   });
@@ -36,7 +37,7 @@ describe('a node that cannot be reached', () => {
   it('is named before anything is changed, and skipping it is offered', async () => {
     const before = await allContainers();
     const result = await deploy(lab, [...change, '--yes']);
-    expect(result.stderr).toContain('error: node3: cannot reach 172.31.77.13 port 2: connection refused');
+    expect(result.stderr).toContain(`error: node3: cannot reach ${SUBNET_PREFIX}13 port 2: connection refused`);
     expect(result.stderr).toContain('error: nothing was changed: node3 does not answer');
     expect(result.stderr).toContain('--skip-unreachable');
     expect(result.code).toBe(4);
@@ -68,14 +69,16 @@ describe('a node that cannot be reached', () => {
       '--yes',
     ]);
     expect(without.code, without.stderr).toBe(0);
-    expect(without.stderr).toContain('warning: node3: skipped: cannot reach 172.31.77.13 port 2: connection refused');
+    expect(without.stderr).toContain(
+      `warning: node3: skipped: cannot reach ${SUBNET_PREFIX}13 port 2: connection refused`,
+    );
     expect(without.stderr.trimEnd()).toMatch(
       /warning: node3: was skipped: nothing was done there\n {4}run the same command again when it is back$/,
     );
     const during = await allContainers();
     expect(changedContainers(before, during).sort()).toEqual(['node1/memcached', 'node2/memcached']);
     expect((await deploy(lab, ['history'])).stdout).toContain('done, without node3');
-    expect((await deploy(lab, ['show'])).stdout).toContain('without node3: cannot reach 172.31.77.13 port 2');
+    expect((await deploy(lab, ['show'])).stdout).toContain(`without node3: cannot reach ${SUBNET_PREFIX}13 port 2`);
     const again = await deploy(whole, [...change, '--yes']);
     expect(again.code, again.stderr).toBe(0);
     expect(changedContainers(during, await allContainers())).toEqual(['node3/memcached']);

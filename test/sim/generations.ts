@@ -34,3 +34,11 @@ export function stored(recorded: Recorded | undefined): StoredGeneration | undef
   const files = [...recorded.files].map(([path, { content, mode }]) => ({ path, content, mode }));
   return { generation: recorded.generation, files };
 }
+
+/** What lies in a volume: whoever writes to its mountpoint writes into it. */
+export function volumeLook(mountpoint: string, all: ReadonlyMap<string, StoredFile>, wanted: readonly string[]) {
+  const inside = [...all].filter(([path]) => path.startsWith(`${mountpoint}/`));
+  const named = inside.map(([path, { content }]) => [path.slice(mountpoint.length + 1), content] as const);
+  const texts = new Map(named.filter(([file]) => wanted.includes(file)));
+  return { mountpoint, entries: named.map(([file]) => file), texts };
+}

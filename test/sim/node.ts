@@ -12,8 +12,8 @@ import {
   type ObservedNode,
   type PinnedImage,
 } from '../../src/core/model/node.ts';
-import type { ContainerInspection, ExecResult, NodePort } from '../../src/run/ports.ts';
-import { type Kept, keep, type StoredFile, stored } from './generations.ts';
+import type { ContainerInspection, ExecResult, NodePort, VolumeLook } from '../../src/run/ports.ts';
+import { type Kept, keep, type StoredFile, stored, volumeLook } from './generations.ts';
 import type { SimulatedWorld } from './world.ts';
 
 export interface SimulatedContainer {
@@ -149,6 +149,14 @@ export class SimulatedNode implements NodePort {
 
   async removeGenerations(containers: readonly string[]): Promise<void> {
     for (const name of containers) this.#change('forget', name, () => this.generations.delete(name));
+  }
+
+  async readVolume(name: string, files: readonly string[]): Promise<VolumeLook | undefined> {
+    return this.volumes.has(name) ? volumeLook(`/volumes/${name}`, this.files, files) : undefined;
+  }
+
+  async markerAge(key: string): Promise<number | undefined> {
+    return this.markers.has(key) ? 0 : undefined;
   }
 
   async removeVolumes(names: readonly string[]): Promise<void> {

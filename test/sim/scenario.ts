@@ -5,7 +5,7 @@ import { detailsOf, pathsOf, wantedDetails } from '../../src/core/plan/details.t
 import type { ChangeVerb, Observed } from '../../src/core/plan/policy.ts';
 import type { Plan } from '../../src/core/plan/steps.ts';
 import { type RunEvent, type RunOptions, type RunResult, runPlan } from '../../src/run/run.ts';
-import type { ClientsPort } from '../../src/run/step-context.ts';
+import type { ClientsPort, RunPorts } from '../../src/run/step-context.ts';
 import { SimulatedNode } from './node.ts';
 import { addressOf, type Choice, must, type SimulatedSite } from './site.ts';
 import { type Operation, SimulatedWorld } from './world.ts';
@@ -17,6 +17,7 @@ export interface RunSettings {
   readonly maxFailed?: number;
   readonly onEvent?: (event: RunEvent) => void;
   readonly onInterrupt?: RunOptions['onInterrupt'];
+  readonly onPosition?: RunPorts['onPosition'];
 }
 
 /** A world with one node for each host of a site. */
@@ -55,6 +56,7 @@ function clientsOf(world: SimulatedWorld): ClientsPort {
     ensureDatabases: () => needs('mariadb', 'haproxy'),
     ensureIdentity: () => needs('keystone', 'haproxy', 'mariadb'),
     ensureMessaging: () => needs('rabbitmq'),
+    formPrimary: async () => void (await needs('mariadb')),
     setServers: async (_balancer, container) => void (await needs(container)),
     countSessions: async () => 0,
     countOthers: async () => world.othersServing(),
@@ -82,6 +84,7 @@ export async function carryOut(plan: Plan, world: SimulatedWorld, settings: RunS
       clock,
       hooks: { run: async (hook) => world.hook(hook) },
       randomBytes: (size) => new Uint8Array(size).fill(7),
+      onPosition: settings.onPosition,
     },
     {
       runId: 'run',

@@ -84,7 +84,7 @@ export class SimulatedWorld {
     if (argv.some((arg) => arg.includes('rabbitmqctl'))) return this.#clusterStatus(node, container);
     if (!argv.some((arg) => arg.includes('wsrep_'))) return { code: 0, stdout: '', stderr: '' };
     const size = this.running(container).length;
-    const stdout = `wsrep_cluster_size\t${size}\nwsrep_cluster_status\tPrimary\nwsrep_local_state_comment\tSynced\n`;
+    const stdout = `wsrep_cluster_size\t${size}\nwsrep_cluster_status\tPrimary\nwsrep_local_state_comment\tSynced\nwsrep_ready\tON\n`;
     return { code: 0, stdout, stderr: '' };
   }
 }

@@ -193,6 +193,29 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./resume.ts'),
   },
   {
+    name: 'mariadb',
+    summary:
+      'Show the members of the database’s cluster (status), check that it is whole (check), or bring it back (recover)',
+    arguments: [['<action>', 'status, check or recover']],
+    mutating: true,
+    takes: ['site', 'galera', 'failures', 'yes'],
+    examples: [
+      'deploy mariadb status',
+      'deploy mariadb check                 exit 0 when every member is Synced in one Primary component, else 1',
+      'deploy mariadb recover',
+      'deploy mariadb recover --from node2 --accept-loss',
+    ],
+    load: () => import('./mariadb.ts'),
+  },
+  {
+    name: 'mariadb-recovery',
+    summary: 'The same as mariadb recover, by the name it has in Kolla-Ansible',
+    mutating: true,
+    takes: ['site', 'galera', 'failures', 'yes'],
+    examples: ['deploy mariadb-recovery'],
+    load: () => import('./mariadb.ts'),
+  },
+  {
     name: 'genpwd',
     summary: 'Fill the empty entries of passwords.yml with random values; nothing is overwritten',
     mutating: false,

@@ -27,6 +27,11 @@ export type MemberEvidence =
       readonly unfinishedTransfer?: boolean | undefined;
       /** The version in the data directory (`mysql_upgrade_info`), `10.11.14-MariaDB`. */
       readonly dataVersion?: string | undefined;
+      /**
+       * Why its server could not be asked although its port takes connections: one that hangs or has no connection left
+       * may serve clients all the same.
+       */
+      readonly unasked?: string | undefined;
     };
 
 export type SeenMember = Extract<MemberEvidence, { readonly kind: 'seen' }>;

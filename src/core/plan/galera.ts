@@ -52,7 +52,7 @@ export function planGalera(context: Context, service: DesiredService, input: Par
 
 function galeraStopped(name: string, holders: readonly HostName[]): Diagnostic {
   return error('galera-stopped', `${name} runs nowhere, but there is data of a cluster on ${holders.join(', ')}`, {
-    hint: 'nothing is done here, so that no committed transaction is lost: start the member that stopped last by hand, then run this again',
+    hint: 'nothing is done here, so that no committed transaction is lost: deploy mariadb recover brings it back from the member with the latest one',
   });
 }
 

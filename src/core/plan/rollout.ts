@@ -260,11 +260,19 @@ export function galeraNewCluster(
     before = [end.serving];
     done.push(...end.all);
   }
-  const lasting = lastingForm(onlyFiles);
-  const check = galeraCheck(plan, lasting, before, input.changes.length);
-  const away = { count: 1, of: input.groupHosts.length };
-  const end = replaceOne(plan, input, lasting, { before: [check], keep, away });
-  return [...done, ...end.all];
+  return [...done, ...galeraLasting(plan, input, lastingForm(onlyFiles), before)];
+}
+
+/** The member that formed a cluster gets its lasting form once all of `input.groupHosts` are in it. */
+export function galeraLasting(
+  plan: PlanBuilder,
+  input: Pick<RolloutInput, 'site' | 'balancers' | 'whole' | 'noReturn' | 'groupHosts'>,
+  lasting: Change,
+  needs: readonly StepId[],
+): StepId[] {
+  const of = input.groupHosts.length;
+  const before = [galeraCheck(plan, lasting, needs, of)];
+  return replaceOne(plan, input, lasting, { before, keep: oneAtATime(input).keep, away: { count: 1, of } }).all;
 }
 
 /** A container that was created and never ran is as good as none: the next one of that name takes its place. */
@@ -274,7 +282,7 @@ function neverRan(change: Change): Change {
 }
 
 /** The first member as it will stand once it has formed the cluster: running, and to be replaced by its lasting form. */
-function lastingForm(change: Change): Change {
+export function lastingForm(change: Change): Change {
   const { name } = change.container;
   const stand = {
     name,

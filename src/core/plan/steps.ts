@@ -1,5 +1,7 @@
 import type { EvaluatedGate } from '../desired/gate.ts';
 import type { BalancedServer, DatabaseWish, IdentityWish, MessagingWish, SharedKeysWish } from '../desired/model.ts';
+import type { HistoryUuid } from '../galera/evidence.ts';
+import type { GaleraMember } from '../galera/member.ts';
 import type { GenerationForm } from '../model/generation.ts';
 import type { HookName } from '../model/hook.ts';
 import type { ContainerName, ContainerSpec, FileContent, Healthcheck, HostName, PinnedImage } from '../model/node.ts';
@@ -174,6 +176,36 @@ export type StepAction =
       readonly order: RabbitmqOrder;
       /** `rabbit@node1`; the other member that `forget` and `join` are about. */
       readonly member?: string | undefined;
+    }
+  /** grastate.dat and gvwstate.dat are copied aside on the node; then, with `bootstrap`, it may form a new cluster. */
+  | {
+      readonly kind: 'galera-state';
+      readonly container: ContainerName;
+      readonly volume: string;
+      /** Directory on the node under which each run has one of its own. */
+      readonly keep: string;
+      /** Without a history the one its files name. */
+      readonly bootstrap?: { readonly uuid?: HistoryUuid | undefined } | undefined;
+    }
+  /** The server of a member that does not run says how far its data goes, and ends. */
+  | {
+      readonly kind: 'galera-position';
+      readonly name: ContainerName;
+      readonly spec: ContainerSpec;
+      readonly labels: Readonly<Record<string, string>>;
+      readonly timeoutSeconds: number;
+    }
+  /** A member that runs makes its group a Primary component. */
+  | { readonly kind: 'galera-primary'; readonly container: ContainerName; readonly server: GaleraMember['server'] }
+  | {
+      readonly kind: 'galera-synced';
+      readonly container: ContainerName;
+      /** Members that its Primary component must have, itself included. */
+      readonly members: number;
+      /** Without any progress; the deadline holds also with some. */
+      readonly patienceSeconds: number;
+      readonly deadlineSeconds: number;
+      readonly marker?: Marker | undefined;
     }
   /** Nothing that needs it goes on before it has passed. */
   | { readonly kind: 'gate'; readonly gate: EvaluatedGate }

@@ -80,7 +80,7 @@ function problem(server: MariadbServer, failure: unknown): WireError {
     return new WireError(
       'galera-not-ready',
       `${where}: the node is not part of a Primary component (error 1047: ${reasonOf(failure)})`,
-      { transient: true, hint: 'see the state of the Galera cluster: deploy status --tags mariadb' },
+      { transient: true, hint: 'see the state of the Galera cluster: deploy mariadb status' },
     );
   }
   if (code === 'ETIMEDOUT' || code === 'PROTOCOL_SEQUENCE_TIMEOUT') {

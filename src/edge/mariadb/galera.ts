@@ -12,6 +12,12 @@ export interface GaleraStatus {
   readonly ready: boolean;
   readonly connected: boolean;
   readonly clusterUuid: string;
+  /** The history its own data is in; that of its cluster, unless it is no part of it. */
+  readonly localUuid: string;
+  /** Number of the view; Galera writes the largest number there is outside a Primary component. */
+  readonly confId: string;
+  /** Part of the time since the last look in which replication was paused, 0 to 1. */
+  readonly flowControlPaused: number;
   /** Sequence number; a text because it may exceed what a number holds. */
   readonly lastCommitted: string;
   /** Addresses of the members that answer, as Galera lists them. */
@@ -33,6 +39,14 @@ export async function galeraStatus(
   return readStatus(new Map(rows.map((row) => [String(row.name).toLowerCase(), String(row.value ?? '')])));
 }
 
+/**
+ * Makes the members that this one still sees a Primary component, at run time. MariaDB 11.2 and newer refuse it. Also
+ * done where they are one already: then it changes nothing.
+ */
+export async function formPrimary(connect: Connect, server: MariadbServer): Promise<void> {
+  await withMariadb(connect, server, (query) => query("SET GLOBAL wsrep_provider_options='pc.bootstrap=YES'"));
+}
+
 /** From the server's own status names (lower case) to the fields above. */
 export function readStatus(status: ReadonlyMap<string, string>): GaleraStatus {
   const get = (name: string) => status.get(name) ?? '';
@@ -45,6 +59,9 @@ export function readStatus(status: ReadonlyMap<string, string>): GaleraStatus {
     ready: get('wsrep_ready') === 'ON',
     connected: get('wsrep_connected') === 'ON',
     clusterUuid: get('wsrep_cluster_state_uuid'),
+    localUuid: get('wsrep_local_state_uuid'),
+    confId: get('wsrep_cluster_conf_id'),
+    flowControlPaused: count('wsrep_flow_control_paused'),
     lastCommitted: get('wsrep_last_committed'),
     incomingAddresses: get('wsrep_incoming_addresses')
       .split(',')

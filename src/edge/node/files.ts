@@ -145,3 +145,18 @@ export async function dropMarkers(
   const result = await run(['rm', '-f', '--', ...files], '');
   if (result.code !== 0) throw failure(host, result, [], root);
 }
+
+/** Seconds since a marker was written, by the node's own clock; undefined without one. */
+export async function markerAge(
+  host: HostName,
+  root: string,
+  run: RunOnNode,
+  key: string,
+): Promise<number | undefined> {
+  const script = '[ -e "$1" ] || exit 4; written=$(stat -c %Y -- "$1") && echo $(($(date +%s) - written))';
+  const result = await run(['sh', '-c', script, 'sh', markerFile(host, root, key)], '');
+  if (result.code === 4) return undefined;
+  const age = Number.parseInt(result.stdout.toString('utf8').trim().split('\n').pop() ?? '', 10);
+  if (result.code === 0 && Number.isInteger(age)) return age;
+  throw failure(host, result, [], root);
+}

@@ -10,7 +10,7 @@ import { quote } from '../ssh/quote.ts';
 import type { SshCounters, SshOptions, SshTarget } from '../ssh/target.ts';
 import { getFiles, putFiles } from './archive.ts';
 import * as containers from './containers.ts';
-import { dropMarkers, type RunOnNode, sendFiles, sendMarker } from './files.ts';
+import { dropMarkers, markerAge, type RunOnNode, sendFiles, sendMarker } from './files.ts';
 import * as generations from './generations.ts';
 import { pullImage, type RegistryAuth } from './images.ts';
 import {
@@ -29,6 +29,7 @@ import { type Look, lookScript, parseLook } from './look.ts';
 import { readTexts } from './read.ts';
 import { readRunLog, runLogName } from './run-log.ts';
 import { openSocket } from './sockets.ts';
+import { readVolume } from './volume.ts';
 
 export interface NodeOptions extends SshOptions {
   /** Directory of the containers' configuration, absolute. Default `/etc/kolla`. */
@@ -162,6 +163,8 @@ function nodePort(parts: Parts, options: NodeOptions): OpenNode {
     restoreGeneration: (name, directory) => generations.restoreGeneration(host, root, change, name, directory),
     readGeneration: (name, directory, which) => generations.readGeneration(host, root, run, name, directory, which),
     removeGenerations: (names) => generations.removeGenerations(host, root, change, names),
+    readVolume: (name, files) => readVolume(host, engine, run, name, files),
+    markerAge: (key) => markerAge(host, root, run, key),
     removeVolumes: (names) => containers.removeVolumes(engine, names),
     create: (name, spec, labels) => containers.createContainer(engine, name, spec, labels),
     start: (name) => containers.startContainer(engine, name),

@@ -1,6 +1,7 @@
 import { LabError, lastLines } from '../command.ts';
 import { type Lab, raiseLab } from '../raise.ts';
 import type { LabReport } from '../report.ts';
+import { NODES } from '../settings.ts';
 import { allContainers, deploy, type Ran } from './deploy-command.ts';
 import { undoMagnumMigration, wantsOldMagnum } from './magnum-release.ts';
 import { newMagnum, oldMagnum } from './main-job.ts';
@@ -25,6 +26,14 @@ export async function deployedLab(report: LabReport): Promise<Lab> {
     note(planned.code === 0 ? 'all there' : 'deployed');
   });
   return lab;
+}
+
+/** The lab with the database and its load balancer; nothing is deployed where they run already. */
+export async function databaseLab(report: LabReport): Promise<Lab> {
+  const lab = await raiseLab({ report });
+  const there = await allContainers();
+  const needed = NODES.flatMap(({ name }) => [`${name}/mariadb`, `${name}/haproxy`, `${name}/keepalived`]);
+  return needed.every((container) => there.get(container)?.running) ? lab : deployedLab(report);
 }
 
 async function must(lab: Lab, ...args: string[]): Promise<Ran> {

@@ -2,6 +2,7 @@ import { Secret } from '../../../src/core/model/secret.ts';
 import type { OpenStackSession } from '../../../src/edge/openstack/api.ts';
 import { nodeExec } from '../nodes.ts';
 import type { Lab } from '../raise.ts';
+import { nodeByName } from '../settings.ts';
 import { inContainer, password } from './deploy-command.ts';
 import { type ClusterTemplate, ensureClusterTemplate, ensureImage, logIn } from './openstack-client.ts';
 
@@ -30,7 +31,7 @@ export async function magnumSchema(lab: Lab): Promise<string> {
   const query = 'select version_num from magnum.alembic_version';
   const result = await nodeExec(
     'node1',
-    `docker exec -i mariadb sh -c 'MYSQL_PWD="$(cat)" mariadb -N -h 172.31.77.11 -u root -e "${query}"'`,
+    `docker exec -i mariadb sh -c 'MYSQL_PWD="$(cat)" mariadb -N -h ${nodeByName('node1').address} -u root -e "${query}"'`,
     { input: password(lab, 'database_password') },
   );
   if (result.code !== 0) throw new Error(`schema of magnum: ${result.stderr}`);

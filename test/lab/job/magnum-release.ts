@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { LabError } from '../command.ts';
 import { nodeExec } from '../nodes.ts';
 import type { Lab } from '../raise.ts';
+import { nodeByName } from '../settings.ts';
 import { password } from './deploy-command.ts';
 import { magnumSchema } from './evidence.ts';
 import { newMagnum } from './main-job.ts';
@@ -17,7 +18,7 @@ const undo = `ALTER TABLE magnum.cluster_template DROP COLUMN IF EXISTS driver; 
  */
 export async function undoMagnumMigration(lab: Lab): Promise<void> {
   if ((await magnumSchema(lab)) !== schema.new) return;
-  const client = `docker exec -i mariadb sh -c 'MYSQL_PWD="$(cat)" mariadb -h 172.31.77.11 -u root -e "${undo}"'`;
+  const client = `docker exec -i mariadb sh -c 'MYSQL_PWD="$(cat)" mariadb -h ${nodeByName('node1').address} -u root -e "${undo}"'`;
   const undone = await nodeExec('node1', client, { input: password(lab, 'database_password') });
   if (undone.code !== 0) throw new LabError(`cannot undo the migration of Magnum: ${undone.stderr.trim()}`);
 }

@@ -1,0 +1,57 @@
+import { type Diagnostic, error } from '../model/diagnostic.ts';
+import type { HostName } from '../model/node.ts';
+import type { LiveStatus, MemberEvidence } from './evidence.ts';
+
+/**
+ * What keeps a cluster from being whole: every member of the group is Synced in one Primary component that has just
+ * these members. None when it is.
+ */
+export function clusterProblems(members: readonly MemberEvidence[]): Diagnostic[] {
+  const problems = members.flatMap((member) =>
+    memberProblems(member, members.length).map((what) =>
+      error('galera-not-whole', what, { host: member.host, hint: 'deploy mariadb recover says what can be done' }),
+    ),
+  );
+  const uuids = new Set(members.flatMap((member) => liveOf(member)?.uuid ?? []));
+  if (uuids.size < 2) return problems;
+  const message = `the members are in ${uuids.size} different histories: ${[...uuids].join(', ')}`;
+  return [...problems, error('galera-not-whole', message, { hint: 'deploy mariadb status shows which is where' })];
+}
+
+/**
+ * A Primary member counts more members than answer, or two disagree: a view that is just changing. Galera takes some
+ * seconds to drop members that went away without a word; a state transfer looks the same and takes longer.
+ */
+export function isChanging(members: readonly MemberEvidence[]): boolean {
+  const primaries = members.flatMap((member) => {
+    const live = liveOf(member);
+    return live?.cluster === 'Primary' ? [live] : [];
+  });
+  const views = new Set(primaries.map(({ viewId, clusterSize }) => `${viewId} ${clusterSize}`));
+  return views.size > 1 || primaries.some(({ clusterSize }) => clusterSize > primaries.length);
+}
+
+/** Hosts with a server that answers. */
+export function answering(members: readonly MemberEvidence[]): HostName[] {
+  return members.flatMap((member) => (liveOf(member) ? [member.host] : []));
+}
+
+function liveOf(member: MemberEvidence): LiveStatus | undefined {
+  return member.kind === 'seen' ? member.live : undefined;
+}
+
+function memberProblems(member: MemberEvidence, size: number): string[] {
+  if (member.kind === 'unreachable') return [`cannot be reached: ${member.why}`];
+  const { live, container } = member;
+  if (live === undefined) {
+    if (container === 'running') return ['its server runs and does not answer'];
+    return [container === 'stopped' ? 'its container does not run' : 'it has no container'];
+  }
+  return [
+    ...(live.cluster === 'Primary' ? [] : [`its component is ${live.cluster}`]),
+    ...(live.state === 4 ? [] : [`it is ${live.stateText || 'in no state'}, not Synced`]),
+    ...(live.ready ? [] : ['it takes no statements (wsrep_ready is OFF)']),
+    ...(live.connected ? [] : ['it is not connected to the group']),
+    ...(live.clusterSize === size ? [] : [`its component has ${live.clusterSize} of ${size} members`]),
+  ];
+}

@@ -1,0 +1,96 @@
+import type { LiveStatus, MemberEvidence, Recovered } from '../../core/galera/evidence.ts';
+import type { GaleraMember } from '../../core/galera/member.ts';
+import { parseDataVersion, parseGrastate, parseGvwstate } from '../../core/galera/state-files.ts';
+import { sha256 } from '../../core/hash.ts';
+import type { ObservedNode } from '../../core/model/node.ts';
+import type { NodePort, VolumeLook } from '../../run/ports.ts';
+import { WireError } from '../wire/failure.ts';
+import { type GaleraStatus, galeraStatus } from './galera.ts';
+
+/** Names of the file with the version of the data, the newer one first. */
+const versionFiles = ['mariadb_upgrade_info', 'mysql_upgrade_info'] as const;
+
+/** A server that cannot answer in this time is no evidence of a living one. */
+const answersWithinMs = 5_000;
+
+/**
+ * What there is to know of a member without changing anything: one list of volumes, two commands, and one connection to
+ * the server where the container runs. `recovered` is what another call has found.
+ */
+export async function readMember(
+  node: NodePort,
+  member: GaleraMember,
+  observed: ObservedNode,
+  recovered?: Recovered,
+): Promise<MemberEvidence> {
+  const seen = observed.containers.find(({ name }) => name === member.container);
+  // One that is started again and again, or stands still, has its data in use.
+  const running = seen !== undefined && ['running', 'restarting', 'paused'].includes(seen.state);
+  const [volume, answer] = await Promise.all([
+    node.readVolume(member.volume, ['grastate.dat', 'gvwstate.dat', ...versionFiles]),
+    seen?.state === 'running' ? ask(node, member) : {},
+  ]);
+  const container = seen === undefined ? 'missing' : running ? 'running' : 'stopped';
+  const position = running ? undefined : recovered;
+  return { kind: 'seen', host: member.host, container, ...dataEvidence(volume), ...answer, recovered: position };
+}
+
+function dataEvidence(volume: VolumeLook | undefined) {
+  // An empty volume is made by whatever creates a container; a file system of its own has this directory.
+  const entries = volume?.entries?.filter((entry) => entry !== 'lost+found');
+  if (volume === undefined || entries?.length === 0) return { data: 'missing' as const };
+  const { texts } = volume;
+  const read = <T>(file: string, parse: (text: string) => T): T | 'corrupt' | undefined => {
+    const text = texts.get(file);
+    if (text !== undefined) return parse(text);
+    return entries?.includes(file) ? 'corrupt' : undefined;
+  };
+  const version = versionFiles.flatMap((file) => texts.get(file) ?? [])[0];
+  return {
+    data: entries === undefined ? ('unknown' as const) : ('present' as const),
+    grastate: read('grastate.dat', parseGrastate),
+    view: read('gvwstate.dat', parseGvwstate),
+    unfinishedTransfer: entries?.includes('sst_in_progress'),
+    dataVersion: version === undefined ? undefined : parseDataVersion(version),
+  };
+}
+
+/** Nothing when no server listens: it starts, or waits for others. A refused login is an error. */
+async function ask(node: NodePort, { server }: GaleraMember): Promise<{ live?: LiveStatus; unasked?: string }> {
+  try {
+    const connect = (address: string, port: number) => node.connect(address, port);
+    return { live: liveFrom(await galeraStatus(connect, { ...server, timeoutMs: answersWithinMs })) };
+  } catch (failure) {
+    if (!(failure instanceof WireError)) throw failure;
+    const [problem] = failure.diagnostics;
+    if (problem === undefined || problem.code === 'access-denied') throw failure;
+    return problem.code === 'connection-refused' ? {} : { unasked: problem.message };
+  }
+}
+
+const clusterStates = ['Primary', 'non-Primary', 'Disconnected'] as const;
+
+/** Outside of a Primary component all views have the same number: there they are told apart by who is in them. */
+function viewOf({ clusterUuid, confId, incomingAddresses, clusterSize }: GaleraStatus, primary: boolean): string {
+  if (primary) return `${clusterUuid.toLowerCase()} ${confId}`;
+  return `${sha256([...incomingAddresses].sort().join(',')).slice(0, 8)} ${clusterSize}`;
+}
+
+/** From the server's own words to evidence; a server without Galera is in no cluster. */
+export function liveFrom(status: GaleraStatus): LiveStatus {
+  const cluster = clusterStates.find((state) => state.toLowerCase() === status.clusterStatus.toLowerCase());
+  return {
+    uuid: (status.localUuid || status.clusterUuid).toLowerCase(),
+    seqno: /^-?\d+$/.test(status.lastCommitted) ? BigInt(status.lastCommitted) : -1n,
+    cluster: cluster ?? 'Disconnected',
+    state: status.localState,
+    stateText: status.localStateComment,
+    ready: status.ready,
+    connected: status.connected,
+    clusterSize: status.clusterSize,
+    viewId: viewOf(status, cluster === 'Primary'),
+    incomingAddresses: status.incomingAddresses,
+    flowControlPaused: status.flowControlPaused,
+    version: status.version,
+  };
+}

@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest';
+import type { Recovered } from '../../../src/core/galera/evidence.ts';
+import { closure } from '../../../src/core/graph/dag.ts';
+import { planText } from '../../../src/report/plan-text.ts';
+import { readGolden } from '../../golden/golden.ts';
+import { fell, history, nextPlan, recoverAll, withGalera } from '../../sim/galera.ts';
+import { change, copyOf, emptyWorld } from '../../sim/scenario.ts';
+import { SimulatedSite } from '../../sim/site.ts';
+import type { SimulatedWorld } from '../../sim/world.ts';
+
+const site = new SimulatedSite();
+const deployed = emptyWorld(site);
+await change(site, deployed, 'deploy', { tags: ['common', 'loadbalancer', 'mariadb'] });
+
+type Fall = Parameters<typeof fell>[2];
+
+/** The cluster after a disaster: how far each member's data goes and how it ended. */
+function fallen(...members: readonly (readonly [bigint, Fall])[]): { world: SimulatedWorld; broken: string[] } {
+  const world = copyOf(deployed);
+  for (const [i, node] of [...world.nodes.values()].entries()) {
+    const [seqno, how] = members[i] ?? [0n, 'lost'];
+    fell(node, seqno, how);
+  }
+  return { world, broken: withGalera(world) };
+}
+
+const killed = () => fallen([40n, 'killed'], [42n, 'killed'], [41n, 'killed']);
+
+describe('the plan of a recovery', () => {
+  it('asks members that were killed for their positions first, copies made before', async () => {
+    const { world } = killed();
+    const { plan } = await nextPlan(site, world, new Map());
+    const text = `${planText(plan)}\n`;
+    expect(text).toBe(readGolden('recover-positions', text));
+  });
+
+  it('forms the cluster from the member with the latest commit, joins the others one by one, makes it last', async () => {
+    const { world } = killed();
+    const positions = new Map(
+      [40n, 42n, 41n].map((seqno, i): [string, Recovered] => [
+        `node${i + 1}`,
+        { kind: 'position', position: { uuid: history, seqno } },
+      ]),
+    );
+    const { plan } = await nextPlan(site, world, positions);
+    const text = `${planText(plan)}\n`;
+    expect(text).toBe(readGolden('recover-bootstrap', text));
+    const order = plan.steps.filter(({ kind }) => kind === 'start').map(({ host }) => host);
+    expect(order).toEqual(['node2', 'node3', 'node1', 'node2']);
+    // Nobody is started before the one before is Synced.
+    const needs = new Map(plan.steps.map(({ id, needs: before }) => [id, before]));
+    const starts = plan.steps.filter(({ kind }) => kind === 'start');
+    for (const [i, start] of starts.entries()) {
+      const before = plan.steps.filter(({ id }) => closure(needs, [start.id]).has(id));
+      expect(before.filter(({ kind }) => kind === 'galera-synced')).toHaveLength(i);
+    }
+  });
+
+  it('names no secret', async () => {
+    const { world } = killed();
+    const { plan } = await nextPlan(site, world, new Map());
+    const said = JSON.stringify(plan);
+    for (const secret of site.loaded.site.secretValues()) expect(said).not.toContain(secret);
+  });
+});
+
+describe('a recovery', () => {
+  const disasters: readonly [string, () => ReturnType<typeof fallen>][] = [
+    ['all killed', killed],
+    ['all stopped in order', () => fallen([40n, 'stopped'], [42n, 'stopped last'], [41n, 'stopped'])],
+    ['all killed together', () => fallen([42n, 'killed'], [42n, 'killed'], [42n, 'killed'])],
+  ];
+
+  it.each(disasters)('brings the cluster back: %s', async (_, disaster) => {
+    const { world, broken } = disaster();
+    await recoverAll(site, world);
+    expect(broken).toEqual([]);
+    for (const node of world.nodes.values()) {
+      expect(node.containers.get('mariadb')?.spec.environment).not.toHaveProperty('BOOTSTRAP_ARGS');
+      expect(node.markers.has('galera.recovered')).toBe(true);
+      expect(node.containers.has('mariadb_wsrep_recovery')).toBe(false);
+    }
+  });
+
+  it.each(disasters)('finishes what one that was killed anywhere has begun: %s', async (_, disaster) => {
+    const { world } = disaster();
+    const snapshots = [copyOf(world)];
+    const watch = world.after;
+    world.after = (operation) => {
+      watch(operation);
+      snapshots.push(copyOf(world));
+    };
+    await recoverAll(site, world);
+    expect(snapshots.length).toBeGreaterThan(15);
+    for (const [at, snapshot] of snapshots.entries()) {
+      const broken = withGalera(snapshot);
+      await recoverAll(site, snapshot).catch((problem: unknown) => broken.push(String(problem)));
+      const flagged = [...snapshot.nodes.values()].filter(
+        ({ containers }) => 'BOOTSTRAP_ARGS' in (containers.get('mariadb')?.spec.environment ?? {}),
+      );
+      expect([...broken, ...flagged.map(({ host }) => `${host} keeps its flag`)], `after ${at} changes`).toEqual([]);
+    }
+  });
+});
