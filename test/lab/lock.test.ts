@@ -34,6 +34,8 @@ const calls: Readonly<Record<string, readonly string[]>> = {
   stop: ['stop', '--tags', 'heat_api_cfn', '--yes'],
   destroy: ['destroy', '--tags', 'heat_api_cfn', '--yes'],
   apply: ['apply', 'PLAN', '--yes'],
+  mariadb: ['mariadb', 'recover', '--yes'],
+  'mariadb-recovery': ['mariadb-recovery', '--yes'],
   rabbitmq: ['rabbitmq', 'recover', '--yes'],
   'rabbitmq-reset-state': ['rabbitmq-reset-state', '--yes'],
   run: ['run', 'config-reconcile', '-e', 'services=heat_api_cfn', '--yes', '--approve-all', '--from', 'apply'],
