@@ -50,7 +50,8 @@ const rows: readonly Row[] = [
   { change: 'reconfigure of one node', kind: 'create', moments: ['before', 'during', 'after'] },
   { change: 'reconfigure', kind: 'drain', moments: ['before', 'after'] },
   { change: 'reconfigure', kind: 'stop', moments: ['before', 'during', 'after'] },
-  { change: 'reconfigure of one node', kind: 'start', moments: ['before', 'during', 'after'] },
+  // Alone, a node cannot tell the load balancers of the others that its replica is back: it keeps that in mind.
+  { change: 'reconfigure', kind: 'start', moments: ['before', 'during', 'after'] },
   { change: 'reconfigure', kind: 'healthy', moments: ['before', 'during', 'after'] },
   { change: 'reconfigure', kind: 'undrain', moments: ['before', 'after'] },
   { change: 'reconfigure of one node', kind: 'remove', moments: ['before', 'during', 'after'] },
@@ -69,7 +70,7 @@ const every: readonly Case[] = rows.flatMap(({ moments, ...row }) =>
 /** Without FAULTS=all or FAULTS=kinds: one of each sort. FAULTS may also be a part of titles. */
 const sample: readonly Case[] = [
   { change: 'reconfigure of one node', kind: 'identity', moment: 'after', cut: 'reset' },
-  { change: 'reconfigure of one node', kind: 'start', moment: 'during', cut: 'reset' },
+  { change: 'reconfigure', kind: 'start', moment: 'during', cut: 'reset' },
   { change: 'reconfigure of one node', kind: 'stop', moment: 'during', cut: 'silence' },
 ];
 

@@ -21,13 +21,16 @@ const firstOnly = ['--limit', 'node1'];
 const other = ['-e', 'heat_api_cfn_workers=2'];
 
 /** Markers of what was ensured or loaded: without them it is ensured and loaded again. */
-const ensured = ['databases.heat', 'identity.heat', 'messaging.rabbitmq', 'loaded.haproxy'];
+const ensured = ['databases.heat', 'identity.heat', 'messaging.rabbitmq'];
+
+/** The load balancers that run have loaded something else: they are told to load what there is. */
+const stale = `id=$(docker inspect -f '{{.Id}}' haproxy) && printf '%s stale' "$id" >loaded.haproxy`;
 
 /** One small service is replaced on three nodes; databases, accounts and load balancers are gone through once more. */
 export const reconfigureHeat: Change = {
   title: 'reconfigure of Heat, the load balancers and the accounts',
   args: (turn) => ['reconfigure', ...plain, ...(turn % 2 === 0 ? other : [])],
-  prepare: () => onAllNodes(`cd /etc/kolla/.deploy/markers && rm -f ${ensured.join(' ')}`),
+  prepare: () => onAllNodes(`cd /etc/kolla/.deploy/markers && rm -f ${ensured.join(' ')} && ${stale}`),
   rest: (lab) => must(lab, ['reconfigure', ...plain]),
 };
 
