@@ -9,7 +9,12 @@ const real = {
 };
 
 /** Too long for every change of the code: what fails around a run, whole runbooks, changes under load. */
-const long = ['test/lab/faults-*.test.ts', 'test/lab/runbook.test.ts', 'test/lab/load.test.ts'] as const;
+const long = [
+  'test/lab/faults-*.test.ts',
+  'test/lab/runbook.test.ts',
+  'test/lab/load.test.ts',
+  'test/lab/rabbitmq.test.ts',
+] as const;
 
 export default defineConfig({
   test: {
