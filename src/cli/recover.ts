@@ -7,6 +7,7 @@ import { planRecovery } from '../core/galera/recover-plan.ts';
 import { DeployError, type ExitCode, error, exitCode } from '../core/model/diagnostic.ts';
 import type { HostName } from '../core/model/node.ts';
 import { didYouMean } from '../core/model/suggest.ts';
+import { withHooks } from '../core/plan/hooks.ts';
 import type { Plan } from '../core/plan/steps.ts';
 import { galeraTable } from '../report/galera-table.ts';
 import { decisionText, galeraJson } from '../report/galera-text.ts';
@@ -106,7 +107,8 @@ async function planFor(
   const balancers = survey.desired.balancers.filter(({ host, container }) =>
     survey.observed.get(host)?.containers.some((c) => c.name === container && c.state === 'running'),
   );
-  return planRecovery(decision, { desired: survey.desired, members, groupHosts: groupHosts(survey), balancers });
+  const plan = planRecovery(decision, { desired: survey.desired, members, groupHosts: groupHosts(survey), balancers });
+  return withHooks(plan, survey.hooks, new Map());
 }
 
 /** Nothing is left to do. Members that the operator does without may be missing, and nothing else. */

@@ -1,5 +1,6 @@
 import { DeployError, type ExitCode, error, exitCode } from '../../core/model/diagnostic.ts';
 import { didYouMean } from '../../core/model/suggest.ts';
+import { withHooks } from '../../core/plan/hooks.ts';
 import { planRecovery, planReset, type RabbitmqCluster, rabbitmqCluster } from '../../core/plan/rabbitmq-recovery.ts';
 import type { Plan } from '../../core/plan/steps.ts';
 import { isHealthy, judge } from '../../core/rabbitmq/judge.ts';
@@ -82,13 +83,14 @@ async function resetState(survey: Survey, options: ChangeOptions, output: Output
 
 /** show → confirm → carry out → look again: afterwards the cluster must be whole. */
 async function carryThrough(
-  plan: Plan,
+  unhooked: Plan,
   cluster: RabbitmqCluster,
   survey: Survey,
   options: ChangeOptions,
   output: Output,
   question: string,
 ): Promise<ExitCode> {
+  const plan = withHooks(unhooked, survey.hooks, new Map());
   showPlan(plan, output);
   if (plan.steps.length === 0) return exitCode.ok;
   if (!(await confirmed(options, question))) return exitCode.ok;
