@@ -10,6 +10,8 @@ const real = {
 
 /** Too long for every change of the code: what fails around a run, whole runbooks, changes under load. */
 const long = [
+  // What it is about is tried on a real engine by test/engine/way-back.test.ts too, without the load.
+  'test/lab/broken-image.test.ts',
   'test/lab/faults-*.test.ts',
   'test/lab/runbook.test.ts',
   'test/lab/load.test.ts',
