@@ -24,7 +24,7 @@ const dataDirectory = '/var/lib/mysql';
 /** A look at the hosts of the cluster and its load balancers. Members that do not answer are evidence, not an error. */
 export async function surveyCluster(options: SelectionOptions, output: Output, holder?: LockHolder): Promise<Survey> {
   const asked = { ...options, tags: [service], skipTags: [], limit: undefined, skipUnreachable: true };
-  return takeSurvey(asked, output, {}, false, holder);
+  return takeSurvey(asked, output, {}, holder !== undefined, holder);
 }
 
 /** Every member of the group, in the inventory's order, with what is known of it. */
