@@ -24,7 +24,7 @@ const other = ['-e', 'heat_api_cfn_workers=2'];
 const ensured = ['databases.heat', 'identity.heat', 'messaging.rabbitmq'];
 
 /** The load balancers that run have loaded something else: they are told to load what there is. */
-const stale = `id=$(docker inspect -f '{{.Id}}' haproxy) && printf '%s stale' "$id" >loaded.haproxy`;
+const stale = `id=$(docker inspect -f '{{.Id}}' haproxy) && printf '"%s stale"' "$id" >loaded.haproxy`;
 
 /** One small service is replaced on three nodes; databases, accounts and load balancers are gone through once more. */
 export const reconfigureHeat: Change = {
