@@ -111,12 +111,15 @@ describe.runIf(cases.length > 0)('SSH connections that are cut', () => {
   async function turnsOf(change: Row['change']): Promise<Turns> {
     const known = turns.get(change);
     if (known !== undefined) return known;
+    // What an undisturbed run leaves is noted once, with all else at rest.
+    for (const other of turns.values()) await other.change.rest(lab);
     const made = new Turns(lab, await changes[change]());
     turns.set(change, made);
     return made;
   }
 
-  for (const one of cases) {
+  // One change after the other: each starts from the lab at rest.
+  for (const one of cases.toSorted((a, b) => a.change.localeCompare(b.change))) {
     it(`${titleOf(one)}: ${expected}`, async () => {
       const { cut, seconds } = cuts[one.cut];
       const turn = await turnsOf(one.change);

@@ -77,8 +77,8 @@ const sshdRestarts: Fault = async (node, goOn) => {
 };
 
 const sessionsEnd: Fault = async (node, goOn) => {
-  await restartProgram(node, 'sshd');
   await endSshSessions(node);
+  await restartProgram(node, 'sshd');
   goOn();
 };
 
@@ -178,6 +178,8 @@ describe.runIf(cases.length > 0)('nodes and their daemons that fail', () => {
   async function turnsOf(change: Row['change']): Promise<Turns> {
     const known = turns.get(change);
     if (known !== undefined) return known;
+    // What an undisturbed run leaves is noted once, with all else at rest.
+    for (const other of turns.values()) await other.change.rest(lab);
     const made = new Turns(lab, await changes[change]());
     turns.set(change, made);
     return made;
@@ -193,7 +195,8 @@ describe.runIf(cases.length > 0)('nodes and their daemons that fail', () => {
     await nodeExec(node, `${ended} | xargs -r docker start`);
   }
 
-  for (const { title, change, at, fault, expected } of cases) {
+  // One change after the other: each starts from the lab at rest.
+  for (const { title, change, at, fault, expected } of cases.toSorted((a, b) => a.change.localeCompare(b.change))) {
     it(`${title}: ${expected.text}; the same command again ends as an undisturbed run`, async () => {
       const turn = await turnsOf(change);
       await turn.prepare();

@@ -137,7 +137,7 @@ function sshRules(action: '-I' | '-D'): readonly string[] {
   ];
 }
 
-/** Ends the processes that serve SSH connections of a node; the sshd that listens lives on. */
+/** Ends the processes that serve SSH connections of a node: those of the sshd that listens, which lives on. */
 export async function endSshSessions(node: NodeName): Promise<void> {
   await mustRun(node, 'pkill -KILL -x sshd --parent "$(pgrep -o -x sshd)"');
 }
