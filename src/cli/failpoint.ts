@@ -1,14 +1,15 @@
 import { DeployError, error, exitCode } from '../core/model/diagnostic.ts';
-import type { Step, StepKind } from '../core/plan/steps.ts';
+import type { Step } from '../core/plan/steps.ts';
 
 export type Failpoint = (step: Step, when: 'before' | 'after') => Promise<void>;
 
-const form = /^([a-z-]+):(before|after):(\d+)=(kill|throw|hang)$/;
+const form = /^([a-z-]+|[\w./@-]+\/[\w./@-]+):(before|after):(\d+)=(kill|throw|hang)$/;
 
 /**
  * A place where a run is made to fail, for tests: `DEPLOY_FAILPOINT=stop:after:2=kill` ends this process without
- * warning after the second `stop` (`*` stands for any kind), `hang` stands still until SIGCONT. Refused unless
- * `DEPLOY_TEST=1`, so that no operator's run fails because of what a test left in the environment.
+ * warning after the second `stop` (`*` stands for any kind; the id of a step, as journals have it, for that one), `hang`
+ * stands still until SIGCONT. Refused unless `DEPLOY_TEST=1`, so that no operator's run fails because of what a test
+ * left in the environment.
  */
 export function failpointOf(
   environment: Readonly<Record<string, string | undefined>>,
@@ -24,7 +25,7 @@ export function failpointOf(
   }
   let left = Number(number);
   return async (step, at) => {
-    if (at !== when || (kind !== 'any' && step.kind !== (kind as StepKind))) return;
+    if (at !== when || (kind !== 'any' && step.kind !== kind && step.id !== kind)) return;
     left -= 1;
     if (left !== 0) return;
     if (how === 'kill') process.kill(process.pid, 'SIGKILL');

@@ -7,7 +7,7 @@ import { deploy, type Ran } from '../lab/job/deploy-command.ts';
 import type { Lab } from '../lab/raise.ts';
 import { cloneRoot } from '../lab/settings.ts';
 import { type Inside, insideNodes } from './inside.ts';
-import { type Point, pointText } from './points.ts';
+import type { BegunStep, Point } from './points.ts';
 import type { End, Scenario } from './scenarios.ts';
 import { captureAll, markersOf, type NodeState } from './state.ts';
 import { type Watched, watch } from './watch.ts';
@@ -28,15 +28,23 @@ export interface Death {
   readonly where: string;
   /** Why it cannot count as killed there. */
   readonly problem?: string | undefined;
+  /** Exit code of a run that ended by itself instead. */
+  readonly ended?: number | undefined;
   /** Milliseconds until the last lock could be taken. */
   readonly locksFree: number;
   /** The nodes have it noted that the migration ran. */
   readonly migrationNoted: boolean;
+  /** Ids of the steps the run had ended. */
+  readonly done: readonly string[];
 }
 
 export interface Attempt {
   readonly end: End;
   readonly deaths: readonly Death[];
+  /** Points the course never came to: what went on side by side had got past them before. */
+  readonly passed: readonly Point[];
+  /** A run that was to be killed was through before it came there: it, and not the last one, went on after a death. */
+  readonly throughBefore: boolean;
   /** The same command again, to its end. */
   readonly last: Ran;
   readonly before: readonly NodeState[];
@@ -64,22 +72,35 @@ export async function attempt(
   const watching = await watch(nodes);
   const before = await captureAll(nodes);
   const deaths: Death[] = [];
-  for (const point of points) deaths.push(await dieAt(ground, scenario, end, point, before));
+  const passed: Point[] = [];
+  let throughBefore = false;
+  for (const point of points) {
+    if (throughBefore || deaths.some(({ done }) => done.includes(point.id))) passed.push(point);
+    else {
+      const death = await dieAt(ground, scenario, end, point, before);
+      // The node may have been through with the step when the run before died, without its being noted.
+      throughBefore = death.ended === 0 && deaths.length > 0;
+      if (throughBefore) passed.push(point);
+      else deaths.push(death);
+    }
+  }
   const last = await deploy(lab, scenario.args(end));
   const after = await captureAll(nodes);
   const watched = await watching.stop();
-  return { end, deaths, last, before, after, watched, schema: (await scenario.schema?.(lab)) ?? '' };
+  const schema = (await scenario.schema?.(lab)) ?? '';
+  return { end, deaths, passed, throughBefore, last, before, after, watched, schema };
 }
 
 /**
  * A run that nobody disturbs; it must succeed. With `whole`, nothing of what it does has been done before: its images
- * have to be pulled too. Gives the kinds of its steps in the order they began. */
+ * have to be pulled too. Gives its steps in the order they began.
+ */
 export async function undisturbed(
   { lab, nodes }: Ground,
   scenario: Scenario,
   end: End,
   whole = false,
-): Promise<{ readonly kinds: readonly string[]; readonly seconds: number }> {
+): Promise<{ readonly steps: readonly BegunStep[]; readonly seconds: number }> {
   await scenario.prepare(lab, end);
   if (whole) await scenario.forget?.(nodes, end);
   const known = await newestRun(lab);
@@ -90,8 +111,8 @@ export async function undisturbed(
   }
   const newest = await newestRun(lab);
   const journal = newest === known ? undefined : await journalOf(lab, newest);
-  const kinds = (journal?.entries ?? []).flatMap((entry) => (entry.event === 'started' ? [entry.kind] : []));
-  return { kinds, seconds: ran.seconds };
+  const steps = (journal?.entries ?? []).flatMap((entry) => (entry.event === 'started' ? [entry] : []));
+  return { steps, seconds: ran.seconds };
 }
 
 async function dieAt(
@@ -104,7 +125,7 @@ async function dieAt(
   const known = await newestRun(lab);
   const started = performance.now();
   const child = spawn(process.execPath, [join(cloneRoot(), 'dist', 'cli', 'main.js'), ...scenario.args(end)], {
-    env: labEnvironment({ ...lab.variables, DEPLOY_TEST: '1', DEPLOY_FAILPOINT: `${pointText(point)}=kill` }),
+    env: labEnvironment({ ...lab.variables, DEPLOY_TEST: '1', DEPLOY_FAILPOINT: `${point.id}:${point.when}:1=kill` }),
     stdio: 'ignore',
     timeout: 900_000,
     killSignal: 'SIGTERM',
@@ -126,6 +147,8 @@ async function dieAt(
     seconds: (died - started) / 1000,
     where: seen?.where ?? '',
     problem: ended ?? (seen === undefined ? 'the killed run left no journal' : seen.problem),
+    ended: signal === 'SIGKILL' ? undefined : (code ?? undefined),
+    done: seen?.done ?? [],
     locksFree: Math.max(...free),
     migrationNoted: noted(scenario, before, nodes),
   };
@@ -139,24 +162,22 @@ function noted({ oneShot }: Scenario, before: readonly NodeState[], nodes: reado
   });
 }
 
-/** The journal must show what a death at this point leaves of it: n begun, or n carried out and fewer noted as done. */
+/** The journal must show what a death at this point leaves of it: the step has begun, and is not noted as done. */
 async function whereItDied(
   lab: Lab,
-  id: string,
-  { kind, when, n }: Point,
-): Promise<{ readonly where: string; readonly problem: string | undefined }> {
-  const { entries, end } = await journalOf(lab, id);
-  const started = entries.flatMap((entry) => (entry.event === 'started' && entry.kind === kind ? [entry] : []));
-  const done = new Set(entries.flatMap((entry) => (entry.event === 'done' ? [entry.id] : [])));
-  const open = started.filter((entry) => !done.has(entry.id));
-  const where = open.map(({ host, text }) => `${host} ${text}`).join('; ');
-  // Two steps may end in the same moment: then the death comes before either is noted.
-  const fits = when === 'before' ? started.length === n : started.length >= n && started.length - open.length < n;
-  if (end !== undefined) return { where, problem: 'its journal says that it ended' };
-  if (open.length === 0 || !fits) {
-    return { where, problem: `its journal has ${started.length} ${kind} begun and ${open.length} of them not ended` };
+  run: string,
+  { id, when }: Point,
+): Promise<{ readonly where: string; readonly done: readonly string[]; readonly problem: string | undefined }> {
+  const { entries, end } = await journalOf(lab, run);
+  const done = entries.flatMap((entry) => (entry.event === 'done' ? [entry.id] : []));
+  const at = entries.find((entry) => entry.event === 'started' && entry.id === id);
+  const where = at?.event === 'started' ? `${at.host} ${at.text}` : '';
+  if (end !== undefined) return { where, done, problem: 'its journal says that it ended' };
+  if (at === undefined || done.includes(id)) {
+    const problem = `${when} ${id}: its journal ${at === undefined ? 'has not begun it' : 'has it done already'}`;
+    return { where, done, problem };
   }
-  return { where, problem: undefined };
+  return { where, done, problem: undefined };
 }
 
 async function newestRun(lab: Lab): Promise<string> {

@@ -16,7 +16,7 @@ const atLeast = 2;
 
 /** What is wrong with a course of deaths and the run that followed; nothing when all is as it has to be. */
 export function judge(scenario: Scenario, attempt: Attempt, reference: Reference): readonly string[] {
-  const { deaths, last, before, after, watched, schema } = attempt;
+  const { deaths, throughBefore, last, before, after, watched, schema } = attempt;
   const { facts } = reference;
   return [
     ...deaths.flatMap(({ problem }) => problem ?? []),
@@ -24,7 +24,9 @@ export function judge(scenario: Scenario, attempt: Attempt, reference: Reference
       .filter(({ locksFree }) => !(locksFree < lockLimitMs))
       .map(({ locksFree }) => `a lock was free only ${Math.round(locksFree)} ms after the death`),
     ...(last.code === 0 ? [] : [`the same command ended with ${last.code}: ${lastLines(last.stderr, 3)}`]),
-    ...deaths.slice(-1).flatMap(({ run }) => (last.stderr.includes(run) ? [] : [`it says nothing of run ${run}`])),
+    ...deaths
+      .slice(throughBefore ? deaths.length : -1)
+      .flatMap(({ run }) => (last.stderr.includes(run) ? [] : [`it says nothing of run ${run}`])),
     ...differences(facts, fingerprint(after)),
     ...(schema === reference.schema ? [] : [`the schema is ${schema} instead of ${reference.schema}`]),
     ...Object.keys(scenario.apis).flatMap((api) => tooFewRunning(api, before, watched.events)),

@@ -3,9 +3,9 @@ import { LabError } from '../lab/command.ts';
 import { deployedLab } from '../lab/job/deployed.ts';
 import { asCommand, printingReport } from '../lab/report.ts';
 import { type Ground, prepareGround } from './attempt.ts';
-import { courses, matches, type Point, partOf, pointsOf, pointText, sampleOf } from './points.ts';
-import { type Scenario, type ScenarioName, scenarios } from './scenarios.ts';
-import { type Job, jobsOf, type Outcome, Sweep, summaryLines, type Undisturbed } from './sweep.ts';
+import { matches, type Point, partOf, pointsOf, pointText, sampleOf } from './points.ts';
+import { type ScenarioName, scenarios } from './scenarios.ts';
+import { type Outcome, Sweep, summaryLines } from './sweep.ts';
 
 const usage = `usage: npm run test:faults [-- OPTIONS]
   --scenario NAMES   comma list of ${Object.keys(scenarios).join(', ')}; all when absent
@@ -13,7 +13,7 @@ const usage = `usage: npm run test:faults [-- OPTIONS]
   --part I/N         one of N parts of the points, each from all over the run
   --only POINTS      comma list: stop, stop:after or stop:after:2
   --from POINT       leaves out those before it
-  --kills N          so many in each course, where the command goes on (1); a run that goes on counts its steps anew
+  --kills N          so many in each course, at one point after the other while the same command goes on (1)
   --minutes N        begins no further course after that, and says where to go on`;
 
 /**
@@ -45,36 +45,25 @@ async function sweep(ground: Ground, name: ScenarioName, options: Options): Prom
   const outcomes: Outcome[] = [];
   try {
     const known = await one.undisturbed();
-    const all = jobsFor(scenario, known, { ...options, choose: (points) => points }).length;
-    const jobs = jobsFor(scenario, known, options);
-    const { there } = known.kinds;
-    const counts = [...new Set(there)].map((kind) => `${there.filter((one) => one === kind).length} ${kind}`);
+    const { there, back } = known.steps;
+    const kinds = [...new Set(there.map(({ kind }) => kind))];
+    const counts = kinds.map((kind) => `${there.filter((step) => step.kind === kind).length} ${kind}`);
+    const points = options.choose(pointsOf(there));
     print(
-      `${there.length} steps: ${counts.join(', ')}; killed before and after each: ${pointsOf(there).length} points`,
+      `${there.length} steps (${back.length} back): ${counts.join(', ')}; before and after each: ${2 * there.length} points; ${points.length} are tried now`,
     );
-    print(`${all} courses try all of them; ${jobs.length} are tried now`);
-    for (const [i, job] of jobs.entries()) {
-      if (performance.now() > options.until) {
-        // Courses of several kills are put together anew from whatever points are left.
-        const from = `; go on with --scenario ${name} --from ${job.points.map(pointText).join()}`;
-        print(`the time is over; ${jobs.length - i} courses were not tried${options.kills === 1 ? from : ''}`);
-        break;
-      }
-      outcomes.push(await one.run(job, known));
+    const courses = one.all(points, options.kills, known, () => performance.now() > options.until);
+    let next = await courses.next();
+    for (; !next.done; next = await courses.next()) outcomes.push(next.value);
+    const left = next.value;
+    if (left.length > 0) {
+      const only = left.map(pointText).join();
+      print(`the time is over; ${left.length} points were not tried; go on with --scenario ${name} --only ${only}`);
     }
   } finally {
     await one.rest();
   }
   return outcomes;
-}
-
-function jobsFor(scenario: Scenario, known: Undisturbed, { choose, kills }: Options): readonly Job[] {
-  if (kills === 1) return jobsOf(scenario, known, choose);
-  const { there } = known.kinds;
-  return courses(choose(pointsOf(there)), there, kills).map((points, i) => ({
-    end: i % 2 === 0 ? 'there' : 'back',
-    points,
-  }));
 }
 
 interface Options {

@@ -1,8 +1,13 @@
-/** A place where a run is killed. */
-export interface Point {
+/** A step as a run has begun it. */
+export interface BegunStep {
+  readonly id: string;
   readonly kind: string;
+}
+
+/** A place where a run is killed. */
+export interface Point extends BegunStep {
   readonly when: 'before' | 'after';
-  /** The how-many-th step of its kind, from 1 on. */
+  /** The how-many-th step of its kind in a run that nobody disturbs, from 1 on. */
   readonly n: number;
 }
 
@@ -15,13 +20,13 @@ export function matches(point: Point, text: string): boolean {
   return `${pointText(point)}:`.startsWith(`${text}:`);
 }
 
-/** Every point of a run whose steps were of these kinds, in the order they began. */
-export function pointsOf(kinds: readonly string[]): readonly Point[] {
+/** Every point of a run that began these steps, in their order. */
+export function pointsOf(steps: readonly BegunStep[]): readonly Point[] {
   const counts = new Map<string, number>();
-  return kinds.flatMap((kind) => {
+  return steps.flatMap(({ id, kind }) => {
     const n = (counts.get(kind) ?? 0) + 1;
     counts.set(kind, n);
-    return (['before', 'after'] as const).map((when) => ({ kind, when, n }));
+    return (['before', 'after'] as const).map((when) => ({ id, kind, when, n }));
   });
 }
 
@@ -63,33 +68,9 @@ export function partOf<T>(all: readonly T[], index: number, count: number): read
 
 /**
  * Several kills in one course of a change: at the first point, and then again while the same command goes on. Each
- * course takes points from the early and the later parts of the run; those that follow are counted anew, because a
- * run that goes on has only the rest of the steps. `kinds` is the whole run's order.
+ * course takes points from the early and the later parts of the run, in the run's order.
  */
-export function courses(
-  points: readonly Point[],
-  kinds: readonly string[],
-  kills: number,
-): readonly (readonly Point[])[] {
-  const ordered = [...points].sort((a, b) => placeOf(a, kinds) - placeOf(b, kinds));
-  const count = Math.ceil(ordered.length / kills);
-  return Array.from({ length: count }, (_, i) => {
-    const course = ordered.filter((_, at) => at % count === i);
-    return course.map((point, at) => recounted(point, course[at - 1], kinds));
-  });
-}
-
-/** Where in the run's order the step of a point begins. */
-function placeOf(point: Point, kinds: readonly string[]): number {
-  let left = point.n;
-  return kinds.findIndex((kind) => kind === point.kind && --left === 0);
-}
-
-function recounted(point: Point, after: Point | undefined, kinds: readonly string[]): Point {
-  if (after === undefined) return point;
-  const from = placeOf(after, kinds) + 1;
-  const rest = kinds.slice(from).filter((kind) => kind === point.kind).length;
-  const upTo = kinds.slice(from, placeOf(point, kinds) + 1).filter((kind) => kind === point.kind).length;
-  // What went on side by side may have got further by then than in the run that was not disturbed.
-  return { ...point, n: Math.max(1, Math.min(upTo, Math.floor(rest / 3))) };
+export function courses(points: readonly Point[], kills: number): readonly (readonly Point[])[] {
+  const count = Math.ceil(points.length / kills);
+  return Array.from({ length: count }, (_, i) => points.filter((_, at) => at % count === i));
 }

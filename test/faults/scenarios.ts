@@ -19,8 +19,6 @@ export interface Scenario {
   forget?(nodes: readonly Inside[], end: End): Promise<void>;
   /** The end that the lab's own variables ask for. */
   rest(lab: Lab): End;
-  /** Every point is tried on the way there and on the way back; otherwise on one of them, in turns. */
-  readonly bothWays: boolean;
   readonly replaced: readonly string[];
   readonly reloaded: readonly string[];
   /** Those of which two of three must always run, with what load balancers call them. */
@@ -51,7 +49,6 @@ const magnum: Scenario = {
     }
   },
   rest: (lab) => (wantsOldMagnum(lab) ? 'back' : 'there'),
-  bothWays: true,
   replaced: ['magnum_conductor', 'magnum_api'],
   reloaded: [],
   apis: { magnum_api: 'magnum_api_back' },
@@ -71,7 +68,6 @@ const reconfigure: Scenario = {
   ],
   prepare: async () => undefined,
   rest: () => 'back',
-  bothWays: false,
   replaced: ['keystone', 'heat_api'],
   reloaded: ['haproxy'],
   apis: { keystone: 'keystone_internal_back', heat_api: 'heat_api_back', heat_api_cfn: 'heat_api_cfn_back' },

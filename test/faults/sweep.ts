@@ -2,13 +2,13 @@ import { LabError, lastLines } from '../lab/command.ts';
 import { deploy } from '../lab/job/deploy-command.ts';
 import { type Attempt, attempt, type Ground, undisturbed } from './attempt.ts';
 import { judge, migrations, type Reference } from './judge.ts';
-import { type Point, pointsOf, pointText } from './points.ts';
+import { type BegunStep, courses, type Point, pointText } from './points.ts';
 import type { End, Scenario } from './scenarios.ts';
 import { captureAll, differences, fingerprint } from './state.ts';
 
 /** What a scenario leads to when nobody disturbs it. */
 export interface Undisturbed {
-  readonly kinds: Readonly<Record<End, readonly string[]>>;
+  readonly steps: Readonly<Record<End, readonly BegunStep[]>>;
   readonly references: Readonly<Record<End, Reference>>;
 }
 
@@ -49,9 +49,35 @@ export class Sweep {
     const there = await this.#reference('there');
     const back = await this.#reference('back');
     return {
-      kinds: { there: there.kinds, back: back.kinds },
+      steps: { there: there.steps, back: back.steps },
       references: { there: there.reference, back: back.reference },
     };
+  }
+
+  /**
+   * Kills at every one of these points, so many in each course, there and back in turns; points a course was past already
+   * are those of further courses. Gives what became of each course; `over` says when no further one is begun.
+   */
+  async *all(
+    points: readonly Point[],
+    kills: number,
+    known: Undisturbed,
+    over: () => boolean = () => false,
+  ): AsyncGenerator<Outcome, readonly Point[]> {
+    let open = points;
+    while (open.length > 0) {
+      const passed: Point[] = [];
+      const left = [...courses(open, kills)];
+      for (let course = left.shift(); course !== undefined; course = left.shift()) {
+        if (over()) return [...passed, ...course, ...left.flat()];
+        const end = this.#at === 'back' ? 'there' : 'back';
+        const outcome = await this.run({ end, points: course }, known);
+        passed.push(...outcome.attempt.passed);
+        yield outcome;
+      }
+      open = passed;
+    }
+    return [];
   }
 
   async run(job: Job, { references }: Undisturbed): Promise<Outcome> {
@@ -75,20 +101,20 @@ export class Sweep {
     throw new LabError(`after the sweep there is something left to do:\n${lastLines(looked.stdout, 12)}`);
   }
 
-  async #go(end: End, whole = false): Promise<{ readonly kinds: readonly string[]; readonly seconds: number }> {
-    if (this.#at === end) return { kinds: [], seconds: 0 };
+  async #go(end: End, whole = false): Promise<{ readonly steps: readonly BegunStep[]; readonly seconds: number }> {
+    if (this.#at === end) return { steps: [], seconds: 0 };
     const gone = await undisturbed(this.#ground, this.#scenario, end, whole);
     this.#at = end;
-    this.#print(`${gone.seconds.toFixed(1).padStart(6)} s  undisturbed ${end}: ${gone.kinds.length} steps`);
+    this.#print(`${gone.seconds.toFixed(1).padStart(6)} s  undisturbed ${end}: ${gone.steps.length} steps`);
     return gone;
   }
 
-  async #reference(end: End): Promise<{ readonly kinds: readonly string[]; readonly reference: Reference }> {
+  async #reference(end: End): Promise<{ readonly steps: readonly BegunStep[]; readonly reference: Reference }> {
     const { lab, nodes } = this.#ground;
-    const { kinds } = await this.#go(end, true);
+    const { steps } = await this.#go(end, true);
     const facts = fingerprint(await captureAll(nodes));
     const schema = (await this.#scenario.schema?.(lab)) ?? '';
-    return { kinds, reference: { facts, schema } };
+    return { steps, reference: { facts, schema } };
   }
 
   /** So that what went wrong once does not make all that follows look wrong. */
@@ -104,28 +130,13 @@ export class Sweep {
   }
 }
 
-/** Every point of a scenario with the ways it is tried on, so that each course begins where the one before ended. */
-export function jobsOf(
-  { bothWays }: Scenario,
-  { kinds }: Undisturbed,
-  choose: (points: readonly Point[]) => readonly Point[],
-): readonly Job[] {
-  const known = new Set(pointsOf(kinds.back).map(pointText));
-  const points = choose(pointsOf(kinds.there));
-  return points.flatMap((point, i): Job[] => {
-    const there: Job = { end: 'there', points: [point] };
-    const back: Job = { end: 'back', points: [point] };
-    if (!known.has(pointText(point))) return [there];
-    return bothWays ? [there, back] : [i % 2 === 0 ? there : back];
-  });
-}
-
-function outcomeLines({ job, attempt: { deaths, last }, problems, migrations: ran }: Outcome): string[] {
+function outcomeLines({ job, attempt: { deaths, passed, last }, problems, migrations: ran }: Outcome): string[] {
   const killed = deaths.map(
     ({ point, seconds, locksFree, where }) =>
-      `${pointText(point).padEnd(18)} died after ${seconds.toFixed(1).padStart(4)} s, locks free in ${String(Math.round(locksFree)).padStart(3)} ms (${where.replace(/; .*/, ' …')})`,
+      `${pointText(point).padEnd(18)} died after ${seconds.toFixed(1).padStart(4)} s, locks free in ${String(Math.round(locksFree)).padStart(3)} ms (${where})`,
   );
-  const again = `again: ${last.seconds.toFixed(1)} s${ran > 1 ? `, the migration ran ${ran} times` : ''}`;
+  const past = passed.length === 0 ? '' : `past ${passed.map(pointText).join(', ')} before; `;
+  const again = `${past}again: ${last.seconds.toFixed(1)} s${ran > 1 ? `, the migration ran ${ran} times` : ''}`;
   const verdict = problems.length === 0 ? 'ok' : 'FAILED';
   return [
     ...killed.map(

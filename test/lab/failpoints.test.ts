@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Ground, prepareGround } from '../faults/attempt.ts';
-import { courses, type Point, pointsOf, sampleOf } from '../faults/points.ts';
+import { type Point, pointsOf, sampleOf } from '../faults/points.ts';
 import { type ScenarioName, scenarios } from '../faults/scenarios.ts';
 import { type Outcome, Sweep, summaryLines, type Undisturbed } from '../faults/sweep.ts';
 import { deployedLab } from './job/deployed.ts';
@@ -34,11 +34,10 @@ describe('a run that is killed anywhere', () => {
       const begun = outcomes.length;
       try {
         const known: Undisturbed = await sweep.undisturbed();
-        const sample = sampleOf(pointsOf(known.kinds.there), points);
-        for (const [i, course] of courses(sample, known.kinds.there, kills).entries()) {
-          outcomes.push(await sweep.run({ end: i % 2 === 0 ? 'there' : 'back', points: course }, known));
-        }
-        expect(kindsAndSides(sample)).toEqual(kindsAndSides(pointsOf(known.kinds.there)));
+        const every = pointsOf(known.steps.there);
+        const sample = sampleOf(every, points);
+        for await (const outcome of sweep.all(sample, kills, known)) outcomes.push(outcome);
+        expect(kindsAndSides(sample)).toEqual(kindsAndSides(every));
       } finally {
         await sweep.rest();
       }

@@ -34,6 +34,12 @@ it('fails at the step, the moment and the occurrence it names, and nowhere else'
   await failpoint?.(step('start'), 'after');
 });
 
+it('takes the id of a step for that one alone', async () => {
+  const failpoint = failpointOf({ DEPLOY_FAILPOINT: 's/node1/start/c@2:before:1=throw', DEPLOY_TEST: '1' });
+  await failpoint?.({ ...step('start'), id: 's/node2/start/c@2' }, 'before');
+  await expect(failpoint?.({ ...step('start'), id: 's/node1/start/c@2' }, 'before')).rejects.toThrow();
+});
+
 it('takes any kind for a star', async () => {
   const failpoint = failpointOf({ DEPLOY_FAILPOINT: '*:before:2=throw', DEPLOY_TEST: '1' });
   await failpoint?.(step('start'), 'before');
