@@ -1,4 +1,5 @@
-import { grastateToBootstrap, parseRecovered } from '../core/galera/state-files.ts';
+import { grastateToBootstrap, parseGrastate, parseRecovered } from '../core/galera/state-files.ts';
+import { isZero } from '../core/galera/votes.ts';
 import { label } from '../core/model/node.ts';
 import type { StepOf } from '../core/plan/steps.ts';
 import type { NodePort } from './ports.ts';
@@ -13,11 +14,10 @@ const lookEveryMs = 1_000;
 const restartsTolerated = 5;
 
 /** What a state transfer or an edit would overwrite is copied to the node's own directory first. */
-export async function keepState(
-  step: StepOf<'galera-state'>,
-  { node, runId }: StepContext,
-): Promise<string | undefined> {
+export async function keepState(step: StepOf<'galera-state'>, context: StepContext): Promise<string | undefined> {
+  const { node, runId } = context;
   const seen = await node.readVolume(step.volume, stateFiles);
+  if (step.joins) await sameHistory(step, seen?.texts.get('grastate.dat'), context);
   const kept = [...(seen?.texts ?? [])].map(([file, content]) => ({
     path: `${step.keep}/${runId}/${file}`,
     content,
@@ -31,6 +31,27 @@ export async function keepState(
   const content = grastateToBootstrap(seen.texts.get('grastate.dat'), step.bootstrap.uuid);
   await node.writeFiles([{ path: `${seen.mountpoint}/grastate.dat`, content, mode: '0660' }], []);
   return note;
+}
+
+/** A member without a history of its own gets all it has from the others. */
+async function sameHistory(
+  step: StepOf<'galera-state'>,
+  grastate: string | undefined,
+  { nodes }: StepContext,
+): Promise<void> {
+  const own = grastate === undefined ? 'corrupt' : parseGrastate(grastate);
+  if (own === 'corrupt' || isZero(own.uuid) || step.joins === undefined) return;
+  const { host, container } = step.joins;
+  const argv = ['mariadb', '--protocol=socket', '-N', '-B', '-e', "SHOW GLOBAL STATUS LIKE 'wsrep_cluster_state_uuid'"];
+  const answer = await nodes.get(host)?.exec(container, argv, { timeoutMs: 20_000 });
+  const [, uuid = ''] = answer?.stdout.trim().split('\t') ?? [];
+  if (uuid === '') throw failed(step, `${container} on ${host} does not say which history its cluster has`);
+  if (uuid.toLowerCase() === own.uuid) return;
+  throw failed(
+    step,
+    `the volume ${step.volume} has data of another history (${own.uuid}) than the cluster it would join (${uuid})`,
+    'nothing of it is replaced unasked: deploy mariadb recover --accept-loss --keep-data joins it and keeps a copy',
+  );
 }
 
 /**
