@@ -4,7 +4,7 @@ import { loadedMarkerKey, madeMarkerKey } from '../core/plan/compare.ts';
 import type { Step, StepKind, StepOf } from '../core/plan/steps.ts';
 import { drainServers, undrainServers } from './drain.ts';
 import { findPosition, keepState, waitUntilSynced } from './galera.ts';
-import { copyData } from './galera-copy.ts';
+import { clearData, copyData } from './galera-copy.ts';
 import { passGate } from './gate.ts';
 import { waitUntilHealthy } from './health.ts';
 import { runHook } from './hook.ts';
@@ -154,6 +154,7 @@ export const executors: Executors = {
   rabbitmq: obeyOrder,
   'galera-state': keepState,
   'galera-copy': copyData,
+  'galera-clear': clearData,
   'galera-position': findPosition,
   'galera-primary': async (step, { node, clients }) => {
     await clients.formPrimary(node, step.server);

@@ -2,6 +2,7 @@ import { grastateToBootstrap, parseGrastate, parseRecovered } from '../core/gale
 import { isZero } from '../core/galera/votes.ts';
 import { label } from '../core/model/node.ts';
 import type { StepOf } from '../core/plan/steps.ts';
+import { Patience } from './patience.ts';
 import type { NodePort } from './ports.ts';
 import { failed, indent, type StepContext } from './step-context.ts';
 
@@ -82,28 +83,22 @@ export async function waitUntilSynced(
   context: StepContext,
 ): Promise<string | undefined> {
   const { node, clock, progress } = context;
-  const started = clock.now();
-  let latest = started;
-  let told = '';
+  const patience = new Patience(step, clock.now());
   for (;;) {
     const state = await node.inspect(step.container);
     if (state === undefined) throw failed(step, `${step.container} has gone`);
     if (state.restartCount >= restartsTolerated) throw await gaveUp(step, node, 'does not stay up');
     const said = state.running ? await ask(step.container, node) : { words: `ended with ${state.exitCode}` };
-    if ('status' in said && isJoined(said.status, step.members)) {
+    const status = 'status' in said ? said.status : undefined;
+    if (status && isJoined(status, step.members)) {
       if (step.marker) await node.writeMarker(step.marker.key, step.marker.value);
-      return wordsOf(said.status);
+      return wordsOf(status);
     }
-    const words = 'status' in said ? wordsOf(said.status) : said.words;
-    if (words !== told) {
-      latest = clock.now();
-      told = words;
-      progress(`${words}, after ${Math.round((latest - started) / 1000)} s`);
-    }
-    if (clock.now() - latest > step.patienceSeconds * 1000)
-      throw await gaveUp(step, node, `is not Synced and made no progress for ${step.patienceSeconds} s: ${words}`);
-    if (clock.now() - started > step.deadlineSeconds * 1000)
-      throw await gaveUp(step, node, `is not Synced after ${step.deadlineSeconds} s: ${words}`);
+    const words = 'words' in said ? said.words : wordsOf(said.status);
+    const synced = status !== undefined && isJoined(status, 1);
+    const { tell, giveUp } = patience.look({ ...state, words, synced }, clock.now());
+    if (tell) progress(tell);
+    if (giveUp) throw await gaveUp(step, node, giveUp);
     await clock.sleep(lookEveryMs);
   }
 }

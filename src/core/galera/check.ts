@@ -19,6 +19,29 @@ export function clusterProblems(members: readonly MemberEvidence[]): Diagnostic[
 }
 
 /**
+ * Who is in the cluster and no member of the group, for example on a host that was taken out of it. `group`: addresses of
+ * its members; `hosts`: the host of each address that the inventory knows.
+ */
+export function strangers(
+  members: readonly MemberEvidence[],
+  group: ReadonlySet<string>,
+  hosts: ReadonlyMap<string, HostName>,
+): Diagnostic[] {
+  // One that joins has not said its address yet; its port is that of its clients, or of the group.
+  const seen = members.flatMap((member) => liveOf(member)?.incomingAddresses ?? []).filter((one) => /\d/.test(one));
+  const addresses = new Set(seen.map((one) => one.replace(/:\d+$/, '')));
+  return [...addresses]
+    .filter((address) => !group.has(address))
+    .sort()
+    .map((address) => {
+      const host = hosts.get(address);
+      const who = host === undefined ? address : `${host} (${address})`;
+      const hint = 'deploy reconfigure --tags mariadb --prune takes it out; or put its host back into the group';
+      return error('galera-stranger', `${who} is in the cluster, and not in the group mariadb`, { hint });
+    });
+}
+
+/**
  * A Primary member counts more members than answer, or two disagree: a view that is just changing. Galera takes some
  * seconds to drop members that went away without a word; a state transfer looks the same and takes longer.
  */

@@ -8,7 +8,7 @@ import { type Impact, type Plan, PlanBuilder, type StepAction, type StepId } fro
 import { type Decision, type Joiner, lossesOf } from './decision.ts';
 import { keepDirectory, keptNotice } from './kept-data.ts';
 import type { GaleraMember } from './member.ts';
-import { copyAction, positionAction } from './short-lived.ts';
+import { clearAction, copyAction, positionAction } from './short-lived.ts';
 
 /** A member as its node has it, and as it should be. */
 export interface RecoveryMember {
@@ -201,12 +201,13 @@ class Recovery {
   ): readonly StepId[] {
     let before = needs;
     let size = members;
-    for (const { host, how, own } of order) {
+    for (const { host, how, own, startsNot } of order) {
       const stopped = how === 'restart' ? [this.#stop(host, before, 'has left the group for good')] : [];
       const kept = this.#keep(host, [...before, ...stopped], 'a state transfer may replace its data');
       size += 1;
       const copied = this.#copy(host, [kept], own);
-      const started = this.#start(host, copied, `joins as the Primary component’s member ${size}`);
+      const ready = startsNot ? this.#clear(host, copied) : copied;
+      const started = this.#start(host, ready, `joins as the Primary component’s member ${size}`);
       before = [this.#synced(host, started, size, formed)];
       removeOld(this.plan, this.#change(host, ''), before);
     }
@@ -220,6 +221,11 @@ class Recovery {
     if (this.#input.copies?.includes(host) !== true) return needs;
     const action = copyAction(this.#change(host, ''), this.#input.desired.site, place.volume, own);
     return [this.#add(host, [...needs, ...this.#pull(host)], 'a state transfer may replace it', action)];
+  }
+
+  #clear(host: HostName, needs: readonly StepId[]): readonly StepId[] {
+    const action = clearAction(this.#change(host, ''), this.#input.desired.site, this.#member(host).place.volume);
+    return [this.#add(host, [...needs, ...this.#pull(host)], 'it gets all of it from the others', action)];
   }
 
   /** The same container where it is the lasting one; one that would form a cluster of its own is made anew. */

@@ -207,6 +207,15 @@ export type StepAction =
       /** The volume that an interrupted run did not finish. */
       readonly begun?: string | undefined;
     }
+  /** All data of a member that does not run is removed; its volume stays. */
+  | {
+      readonly kind: 'galera-clear';
+      readonly name: ContainerName;
+      readonly spec: ContainerSpec;
+      readonly labels: Readonly<Record<string, string>>;
+      readonly timeoutSeconds: number;
+      readonly volume: string;
+    }
   /** The server of a member that does not run says how far its data goes, and ends. */
   | {
       readonly kind: 'galera-position';
