@@ -130,7 +130,7 @@ async function planFor(
 
 /** Nothing is left to do. Members that the operator does without may be missing, and nothing else. */
 function whole(evidence: readonly MemberEvidence[], { without = [] }: DecideOptions): ExitCode {
-  const problems = clusterProblems(evidence.filter(({ host }) => !without.includes(host)));
+  const problems = clusterProblems(evidence, without);
   if (problems.length > 0) throw new DeployError(problems, exitCode.failed);
   return exitCode.ok;
 }

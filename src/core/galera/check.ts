@@ -4,9 +4,10 @@ import type { LiveStatus, MemberEvidence } from './evidence.ts';
 
 /**
  * What keeps a cluster from being whole: every member of the group is Synced in one Primary component that has just
- * these members. None when it is.
+ * these members. None when it is. Those of `without` may be missing; one that is there counts like any other.
  */
-export function clusterProblems(members: readonly MemberEvidence[]): Diagnostic[] {
+export function clusterProblems(all: readonly MemberEvidence[], without: readonly HostName[] = []): Diagnostic[] {
+  const members = all.filter((member) => !without.includes(member.host) || liveOf(member) !== undefined);
   const problems = members.flatMap((member) =>
     memberProblems(member, members.length).map((what) =>
       error('galera-not-whole', what, { host: member.host, hint: 'deploy mariadb recover says what can be done' }),

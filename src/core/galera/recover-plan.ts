@@ -1,5 +1,12 @@
 import type { Desired, DesiredContainer } from '../desired/model.ts';
-import { type HostName, label, type ObservedContainer, type ObservedNode, type PinnedImage } from '../model/node.ts';
+import {
+  type HostName,
+  imageName,
+  label,
+  type ObservedContainer,
+  type ObservedNode,
+  type PinnedImage,
+} from '../model/node.ts';
 import { compareFiles, temporarySuffix } from '../plan/compare.ts';
 import type { Balancers } from '../plan/drain.ts';
 import { type Change, prepare, removeOld, startNew, writeFiles } from '../plan/replace.ts';
@@ -139,9 +146,8 @@ class Recovery {
     const kept = this.#keep(host, [], 'finding the position repairs the data first');
     const gone = !node.containers.some(({ name }) => name === container.name);
     const written = gone ? writeFiles(this.plan, change, [], 'its server reads them') : [];
-    const pull = gone ? this.#pull(host) : [];
     const action = positionAction(change, this.#input.desired.site);
-    this.#add(host, [kept, ...written, ...pull], 'its files do not say how far its data goes', action);
+    this.#add(host, [kept, ...written, ...this.#pull(host)], 'its files do not say how far its data goes', action);
   }
 
   #startTogether(hosts: readonly HostName[]): void {
@@ -238,11 +244,12 @@ class Recovery {
     return [this.#add(host, [...needs, ...made], reason, { kind: 'start', container: container.name })];
   }
 
-  /** Only where no container of that image is left, which could have had it removed. */
+  /** Only where no container shows that the image is there, and that its name points to it still. */
   #pull(host: HostName): StepId[] {
     const { image, node } = this.#member(host);
-    if (node.containers.some(({ labels }) => labels[label.imageDigest] === image.digest)) return [];
-    const reason = 'perhaps not on this node any more';
+    const name = imageName(image);
+    if (node.containers.some((c) => c.labels[label.imageDigest] === image.digest && c.image === name)) return [];
+    const reason = 'perhaps not on this node any more, or not under its name';
     return this.plan.once(`${host} pull`, () => this.#add(host, [], reason, { kind: 'pull', image }));
   }
 

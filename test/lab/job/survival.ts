@@ -38,7 +38,7 @@ export function turned(run: number) {
 
 /** How long it took, in the words of the command itself. */
 export function timeIn(output: string): string {
-  return /^all Synced after .*$/m.exec(output)?.[0] ?? 'it did not say how long it took';
+  return /^all Synced after .*$/m.exec(output)?.[0] ?? 'nothing was left to do';
 }
 
 /** Recovers with the command; what it said of the time. */
