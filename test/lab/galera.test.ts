@@ -1,6 +1,7 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { deploy } from './job/deploy-command.ts';
 import { databaseLab } from './job/deployed.ts';
+import { deaths } from './job/galera-deaths.ts';
 import { Running } from './job/running.ts';
 import { forgetView, killAll, onNode, recover, recovered, survive, turned } from './job/survival.ts';
 import type { Lab } from './raise.ts';
@@ -58,24 +59,6 @@ const disasters: readonly Disaster[] = [
     },
   },
 ];
-
-/** Where a recovery is killed, by kind and number of the step; the most interesting one first. */
-const deaths = [
-  'start:after:2',
-  'galera-position:after:2',
-  'galera-state:after:1',
-  'create:after:1',
-  'start:before:1',
-  'start:after:1',
-  'healthy:before:1',
-  'galera-synced:before:1',
-  'galera-synced:after:1',
-  'galera-synced:before:3',
-  'galera-check:before:1',
-  'stop:after:1',
-  'start:before:4',
-  'healthy:before:2',
-] as const;
 
 describe('a Galera cluster comes back without losing a commit', () => {
   let lab: Lab;

@@ -6,6 +6,7 @@ import { planRecovery } from '../../../src/core/galera/recover-plan.ts';
 import { closure } from '../../../src/core/graph/dag.ts';
 import { planText } from '../../../src/report/plan-text.ts';
 import { readGolden } from '../../golden/golden.ts';
+import { deaths } from '../../lab/job/galera-deaths.ts';
 import { fell, history, nextPlan, recoverAll, withGalera } from '../../sim/galera.ts';
 import { change, copyOf, emptyWorld, observe } from '../../sim/scenario.ts';
 import { SimulatedSite } from '../../sim/site.ts';
@@ -138,5 +139,22 @@ describe('a recovery', () => {
       );
       expect([...broken, ...flagged.map(({ host }) => `${host} keeps its flag`)], `after ${at} changes`).toEqual([]);
     }
+  });
+});
+
+describe('the points at which recoveries are killed on real nodes', () => {
+  it('are all met when every member was killed and nobody remembers the last view', async () => {
+    const { world } = killed();
+    const plans = await recoverAll(site, world);
+    const met = plans.flatMap((plan) => {
+      const seen = new Map<string, number>();
+      return plan.steps.map(({ kind }) => {
+        const number = (seen.get(kind) ?? 0) + 1;
+        seen.set(kind, number);
+        return `${kind}:${number}`;
+      });
+    });
+    const wanted = deaths.map((point) => point.replace(/:(?:before|after):/, ':'));
+    expect(wanted.filter((point) => !met.includes(point))).toEqual([]);
   });
 });
