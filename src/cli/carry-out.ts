@@ -146,6 +146,7 @@ async function carryOutSteps(
         // First the journal: a step that is not begun is not told of.
         record.event(event);
         progress.event(event);
+        options.onEvent?.(event);
       },
       failpoint,
     },

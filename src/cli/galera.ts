@@ -1,9 +1,10 @@
 import type { DesiredContainer, DesiredService } from '../core/desired/model.ts';
-import { answering } from '../core/galera/check.ts';
+import { answering, strangers } from '../core/galera/check.ts';
 import type { MemberEvidence, Recovered } from '../core/galera/evidence.ts';
+import { keptNotice } from '../core/galera/kept-data.ts';
 import type { GaleraMember } from '../core/galera/member.ts';
 import { type RecoveryMember, recoveredMarker } from '../core/galera/recover-plan.ts';
-import { DeployError, error, exitCode } from '../core/model/diagnostic.ts';
+import { DeployError, type Diagnostic, error, exitCode } from '../core/model/diagnostic.ts';
 import { generationMarkerKey } from '../core/model/generation.ts';
 import type { LockHolder } from '../core/model/lock.ts';
 import { type HostName, imageName, label, type PinnedImage } from '../core/model/node.ts';
@@ -72,6 +73,30 @@ export async function recoveryMembers(
       { place: placeOf(survey, container), container, node, answers: answers.has(host), image: image(container) },
     ];
   });
+}
+
+/** Members of the cluster whose host is not in the group; one error each. */
+export function strangersOf(survey: Survey, evidence: readonly MemberEvidence[]): Diagnostic[] {
+  const { site } = survey.loaded;
+  const hostOf = new Map(
+    [...site.inventory.hosts.keys()].flatMap((host) => {
+      const scope = site.scope(host);
+      return scope.has('api_interface_address') ? [[String(scope.get('api_interface_address')), host] as const] : [];
+    }),
+  );
+  const group = groupHosts(survey);
+  const addresses = [...hostOf].flatMap(([address, host]) => (group.includes(host) ? [address] : []));
+  return strangers(evidence, new Set(addresses), hostOf);
+}
+
+/** Copies of data that earlier recoveries have left. */
+export function keptNotices(survey: Survey): string[] {
+  return serviceOf(survey)
+    .containers.filter(isMember)
+    .flatMap((container) => {
+      const node = survey.observed.get(container.host);
+      return node ? keptNotice(container.host, placeOf(survey, container).volume, node) : [];
+    });
 }
 
 /** Seconds since a recovery last formed the cluster here, by the clocks of its nodes. */

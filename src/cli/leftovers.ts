@@ -34,7 +34,7 @@ export function leftoverInput(
       all.flatMap((definition) =>
         Object.entries(definition.containers).map(([name, { rollout }]) => [
           name,
-          { service: definition.service, graceSeconds: rollout.stop_grace },
+          { service: definition.service, graceSeconds: rollout.stop_grace, strategy: rollout.strategy },
         ]),
       ),
     ),
@@ -68,7 +68,7 @@ export function otherHosts(loaded: LoadedSite, target: Target, options: Selectio
 export async function openOthers(
   loaded: LoadedSite,
   hosts: readonly HostName[],
-  options: SelectionOptions,
+  options: Pick<SelectionOptions, 'knownHosts'>,
 ): Promise<{ nodes: ReadonlyMap<HostName, OpenNode>; problems: readonly Diagnostic[] }> {
   const problems: Diagnostic[] = [];
   const opened = await Promise.all(

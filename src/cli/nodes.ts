@@ -34,7 +34,7 @@ async function tryAll<T>(hosts: readonly HostName[], work: (host: HostName) => P
 export async function tryNodes(
   loaded: LoadedSite,
   hosts: readonly HostName[],
-  options: SiteOptions,
+  options: Pick<SiteOptions, 'knownHosts'>,
 ): Promise<Tried<OpenNode>> {
   const { openNode } = await import('../edge/node/node.ts');
   const home = homedir();
@@ -56,7 +56,7 @@ export async function tryNodes(
 export async function openNodes(
   loaded: LoadedSite,
   hosts: readonly HostName[],
-  options: SiteOptions,
+  options: Pick<SiteOptions, 'knownHosts'>,
 ): Promise<ReadonlyMap<HostName, OpenNode>> {
   const { done, failures } = await tryNodes(loaded, hosts, options);
   if (failures.size === 0) return done;
@@ -88,7 +88,7 @@ function truthy(scope: Scope, name: string): boolean {
 async function sshTargets(
   loaded: LoadedSite,
   hosts: readonly HostName[],
-  options: SiteOptions,
+  options: Pick<SiteOptions, 'knownHosts'>,
 ): Promise<ReadonlyMap<HostName, SshTarget>> {
   const { readSshConfig, resolveTarget } = await import('../edge/ssh/ssh-config.ts');
   const home = homedir();

@@ -142,6 +142,10 @@ export const optionSets = {
       .argParser(commaList)
       .default([]),
     new Option('--accept-loss', 'recover: commits that only other members have may be lost').default(false),
+    new Option(
+      '--keep-data',
+      'recover: members whose data a state transfer may replace get a copy of all of it first, where there is room',
+    ).default(false),
     new Option('--again', 'recover: form the cluster a second time within an hour').default(false),
   ],
   json: () => [new Option('--json', 'machine-readable output').default(false)],

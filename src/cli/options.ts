@@ -3,6 +3,7 @@ import type { HostName } from '../core/model/node.ts';
 import type { DiffMode } from '../core/plan/file-diff.ts';
 import type { MaxFail } from '../core/plan/max-fail.ts';
 import type { RolloutLimits } from '../core/plan/rollout-limits.ts';
+import type { RunEvent } from '../run/run.ts';
 
 /** What every command that looks at a site takes, as commander parsed it. */
 export interface SiteOptions {
@@ -35,6 +36,8 @@ export interface ChangeOptions extends SelectionOptions {
   readonly maxFail?: MaxFail | undefined;
   /** Told how far the data of a Galera member goes. */
   readonly onPosition?: ((host: HostName, recovered: Recovered) => void) | undefined;
+  /** Told of every step as it begins and ends. */
+  readonly onEvent?: ((event: RunEvent) => void) | undefined;
   /** Asked instead of the terminal when a command is part of something larger. Does not return when refused. */
   readonly confirm?: ((question: string) => Promise<boolean>) | undefined;
 }

@@ -11,13 +11,16 @@ import { withHooks } from '../core/plan/hooks.ts';
 import type { Plan } from '../core/plan/steps.ts';
 import { galeraTable } from '../report/galera-table.ts';
 import { decisionText, galeraJson } from '../report/galera-text.ts';
+import type { RunEvent } from '../run/run.ts';
 import { carryOut, confirmed, showPlan } from './carry-out.ts';
 import { groupHosts, lastRecovery, readCluster, recoveryMembers, surveyCluster } from './galera.ts';
 import { changeOptions, type Invocation } from './invocation.ts';
+import { copiesWanted } from './keep-data.ts';
 import { holderOf, newRunId } from './lock.ts';
 import { closeAll, observeAll } from './nodes.ts';
 import type { ChangeOptions } from './options.ts';
 import type { Output } from './output.ts';
+import { RecoveryTime } from './recovery-time.ts';
 import type { Survey } from './survey.ts';
 
 /** Each round ends in another look; the longest way is wait, stop, positions, bootstrap, and a member that came late. */
@@ -30,13 +33,19 @@ const settling = { looks: 12, everyMs: 2_000 } as const;
 interface Known {
   readonly positions: Map<HostName, Recovered>;
   waited: boolean;
+  readonly time: RecoveryTime;
+}
+
+interface RecoverOptions extends ChangeOptions {
+  readonly keepData: boolean;
 }
 
 /** Look, decide, show, confirm, act, until the cluster is whole or the operator is needed. */
 export async function recover({ options: raw, output, argv }: Invocation): Promise<ExitCode> {
-  const known: Known = { positions: new Map(), waited: false };
+  const known: Known = { positions: new Map(), waited: false, time: new RecoveryTime(() => performance.now()) };
   const onPosition = (host: HostName, recovered: Recovered) => void known.positions.set(host, recovered);
-  const options = { ...changeOptions(raw), argv, onPosition };
+  const onEvent = (event: RunEvent) => known.time.event(event);
+  const options = { ...changeOptions(raw), argv, onPosition, onEvent, keepData: raw.keepData === true };
   const first = await surveyCluster(options, output, holderOf(newRunId(), 'mariadb recover', argv));
   try {
     const allowed = allowedBy(raw, groupHosts(first));
@@ -60,7 +69,7 @@ async function oneRound(
   survey: Survey,
   allowed: DecideOptions,
   known: Known,
-  options: ChangeOptions,
+  options: RecoverOptions,
   output: Output,
 ): Promise<ExitCode | undefined> {
   const evidence = await settled(survey, known, output);
@@ -71,10 +80,15 @@ async function oneRound(
   const unasked = decision.kind === 'stop' ? unaskedErrors(evidence, decision.hosts) : [];
   if (unasked.length > 0) throw new DeployError(unasked, exitCode.nodeNotUsable);
   if (decision.kind === 'new-cluster') throw new DeployError([nothingThere()], exitCode.nodeNotUsable);
-  const plan = await planFor(decision, evidence, survey, output);
-  if (plan.steps.length === 0) return whole(evidence, allowed);
+  const plan = await planFor(decision, evidence, survey, output, options.keepData);
+  if (plan.steps.length === 0) {
+    const exit = whole(evidence, allowed);
+    const told = known.time.text();
+    if (told !== undefined && !output.json) output.line(told);
+    return exit;
+  }
   showPlan(plan, output);
-  if (!(await confirmed(options, 'Carry this out?'))) return exitCode.ok;
+  if (!(await known.time.without(() => confirmed(options, 'Carry this out?')))) return exitCode.ok;
   const exit = await carryOut(plan, survey, options, output);
   // The servers have run since: what their data held before says nothing any more.
   if (decision.kind !== 'needs-positions') known.positions.clear();
@@ -102,18 +116,21 @@ async function planFor(
   evidence: readonly MemberEvidence[],
   survey: Survey,
   output: Output,
+  keepData: boolean,
 ): Promise<Plan> {
   const members = await recoveryMembers(survey, evidence, output);
   const balancers = survey.desired.balancers.filter(({ host, container }) =>
     survey.observed.get(host)?.containers.some((c) => c.name === container && c.state === 'running'),
   );
-  const plan = planRecovery(decision, { desired: survey.desired, members, groupHosts: groupHosts(survey), balancers });
+  const { hosts: copies, notices } = await copiesWanted(decision, members, survey, keepData);
+  const input = { desired: survey.desired, members, groupHosts: groupHosts(survey), balancers, copies, notices };
+  const plan = planRecovery(decision, input);
   return withHooks(plan, survey.hooks, new Map());
 }
 
 /** Nothing is left to do. Members that the operator does without may be missing, and nothing else. */
 function whole(evidence: readonly MemberEvidence[], { without = [] }: DecideOptions): ExitCode {
-  const problems = clusterProblems(evidence.filter(({ host }) => !without.includes(host)));
+  const problems = clusterProblems(evidence, without);
   if (problems.length > 0) throw new DeployError(problems, exitCode.failed);
   return exitCode.ok;
 }

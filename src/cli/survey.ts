@@ -13,6 +13,7 @@ import type { Plan } from '../core/plan/steps.ts';
 import type { OpenNode } from '../edge/node/node.ts';
 import { readHooks } from '../edge/store/read-hooks.ts';
 import { leftoverInput, otherHosts } from './leftovers.ts';
+import { checkNoMemberElsewhere } from './members-elsewhere.ts';
 import { closeAll, mergedError, type Want } from './nodes.ts';
 import type { SelectionOptions } from './options.ts';
 import type { Output } from './output.ts';
@@ -33,7 +34,8 @@ export interface Survey {
   readonly observed: Observed;
   readonly nodes: ReadonlyMap<HostName, OpenNode>;
   /** What was asked for; tells what of the leftovers is meant. */
-  readonly options: Pick<SelectionOptions, 'tags' | 'skipTags' | 'prune' | 'rollout' | 'diff'>;
+  readonly options: Pick<SelectionOptions, 'tags' | 'skipTags' | 'prune' | 'rollout' | 'diff'> &
+    Partial<Pick<SelectionOptions, 'knownHosts'>>;
   /** Tags this run has resolved. Each is asked for once, so that a tag that moves meanwhile does not split the nodes. */
   readonly digests: Map<string, string>;
   /** The operator's hooks; none for what only looks. */
@@ -126,7 +128,10 @@ export async function planFor(
     notices: survey.notices,
   };
   const coarse = makePlan(input);
-  if (coarse.ok) output.diagnostics(await allowedByBroker(coarse.value, survey));
+  if (coarse.ok) {
+    await checkNoMemberElsewhere(coarse.value, survey, output);
+    output.diagnostics(await allowedByBroker(coarse.value, survey));
+  }
   const full = coarse.ok ? missingRoom(coarse.value, observed) : [];
   if (full.length > 0) throw new DeployError(full, exitCode.nodeNotUsable);
   const details = coarse.ok ? await readDetails(coarse.value, survey) : undefined;

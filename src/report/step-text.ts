@@ -58,6 +58,8 @@ const phrases: { readonly [K in StepKind]: (step: StepOf<K>) => string } = {
     step.bootstrap
       ? `let ${step.container} form a new cluster, its grastate.dat kept aside`
       : `keep grastate.dat and gvwstate.dat of ${step.container} aside`,
+  'galera-copy': (step) => `copy all data in the volume ${step.volume} into a volume of its own`,
+  'galera-clear': (step) => `remove the data in the volume ${step.volume}, on which no server starts`,
   'galera-position': (step) => `find out how far the data goes, with ${step.name}`,
   'galera-primary': (step) => `make the group of ${step.container} the Primary component`,
   'galera-synced': (step) =>

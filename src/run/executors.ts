@@ -4,6 +4,7 @@ import { loadedMarkerKey, madeMarkerKey } from '../core/plan/compare.ts';
 import type { Step, StepKind, StepOf } from '../core/plan/steps.ts';
 import { drainServers, undrainServers } from './drain.ts';
 import { findPosition, keepState, waitUntilSynced } from './galera.ts';
+import { clearData, copyData } from './galera-copy.ts';
 import { passGate } from './gate.ts';
 import { waitUntilHealthy } from './health.ts';
 import { runHook } from './hook.ts';
@@ -139,6 +140,9 @@ export const executors: Executors = {
       ...(Number(status.wsrep_cluster_size) >= step.members
         ? []
         : [`${status.wsrep_cluster_size} of ${step.members} members`]),
+      ...(step.alone && Number(status.wsrep_cluster_size) > 1
+        ? [`${status.wsrep_cluster_size} members, though its group has one`]
+        : []),
     ];
     if (problems.length > 0) {
       throw failed(step, `the Galera cluster is not whole: ${problems.join(', ')}`, 'no member is touched until it is');
@@ -149,6 +153,8 @@ export const executors: Executors = {
   'rabbitmq-check': awaitWholeCluster,
   rabbitmq: obeyOrder,
   'galera-state': keepState,
+  'galera-copy': copyData,
+  'galera-clear': clearData,
   'galera-position': findPosition,
   'galera-primary': async (step, { node, clients }) => {
     await clients.formPrimary(node, step.server);

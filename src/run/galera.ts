@@ -1,6 +1,8 @@
-import { grastateToBootstrap, parseRecovered } from '../core/galera/state-files.ts';
+import { grastateToBootstrap, parseGrastate, parseRecovered } from '../core/galera/state-files.ts';
+import { isZero } from '../core/galera/votes.ts';
 import { label } from '../core/model/node.ts';
 import type { StepOf } from '../core/plan/steps.ts';
+import { Patience } from './patience.ts';
 import type { NodePort } from './ports.ts';
 import { failed, indent, type StepContext } from './step-context.ts';
 
@@ -13,11 +15,10 @@ const lookEveryMs = 1_000;
 const restartsTolerated = 5;
 
 /** What a state transfer or an edit would overwrite is copied to the node's own directory first. */
-export async function keepState(
-  step: StepOf<'galera-state'>,
-  { node, runId }: StepContext,
-): Promise<string | undefined> {
+export async function keepState(step: StepOf<'galera-state'>, context: StepContext): Promise<string | undefined> {
+  const { node, runId } = context;
   const seen = await node.readVolume(step.volume, stateFiles);
+  if (step.joins) await sameHistory(step, seen?.texts.get('grastate.dat'), context);
   const kept = [...(seen?.texts ?? [])].map(([file, content]) => ({
     path: `${step.keep}/${runId}/${file}`,
     content,
@@ -31,6 +32,27 @@ export async function keepState(
   const content = grastateToBootstrap(seen.texts.get('grastate.dat'), step.bootstrap.uuid);
   await node.writeFiles([{ path: `${seen.mountpoint}/grastate.dat`, content, mode: '0660' }], []);
   return note;
+}
+
+/** A member without a history of its own gets all it has from the others. */
+async function sameHistory(
+  step: StepOf<'galera-state'>,
+  grastate: string | undefined,
+  { nodes }: StepContext,
+): Promise<void> {
+  const own = grastate === undefined ? 'corrupt' : parseGrastate(grastate);
+  if (own === 'corrupt' || isZero(own.uuid) || step.joins === undefined) return;
+  const { host, container } = step.joins;
+  const argv = ['mariadb', '--protocol=socket', '-N', '-B', '-e', "SHOW GLOBAL STATUS LIKE 'wsrep_cluster_state_uuid'"];
+  const answer = await nodes.get(host)?.exec(container, argv, { timeoutMs: 20_000 });
+  const [, uuid = ''] = answer?.stdout.trim().split('\t') ?? [];
+  if (uuid === '') throw failed(step, `${container} on ${host} does not say which history its cluster has`);
+  if (uuid.toLowerCase() === own.uuid) return;
+  throw failed(
+    step,
+    `the volume ${step.volume} has data of another history (${own.uuid}) than the cluster it would join (${uuid})`,
+    'nothing of it is replaced unasked: deploy mariadb recover --accept-loss --keep-data joins it and keeps a copy',
+  );
 }
 
 /**
@@ -61,28 +83,22 @@ export async function waitUntilSynced(
   context: StepContext,
 ): Promise<string | undefined> {
   const { node, clock, progress } = context;
-  const started = clock.now();
-  let latest = started;
-  let told = '';
+  const patience = new Patience(step, clock.now());
   for (;;) {
     const state = await node.inspect(step.container);
     if (state === undefined) throw failed(step, `${step.container} has gone`);
     if (state.restartCount >= restartsTolerated) throw await gaveUp(step, node, 'does not stay up');
     const said = state.running ? await ask(step.container, node) : { words: `ended with ${state.exitCode}` };
-    if ('status' in said && isJoined(said.status, step.members)) {
+    const status = 'status' in said ? said.status : undefined;
+    if (status && isJoined(status, step.members)) {
       if (step.marker) await node.writeMarker(step.marker.key, step.marker.value);
-      return wordsOf(said.status);
+      return wordsOf(status);
     }
-    const words = 'status' in said ? wordsOf(said.status) : said.words;
-    if (words !== told) {
-      latest = clock.now();
-      told = words;
-      progress(`${words}, after ${Math.round((latest - started) / 1000)} s`);
-    }
-    if (clock.now() - latest > step.patienceSeconds * 1000)
-      throw await gaveUp(step, node, `is not Synced and made no progress for ${step.patienceSeconds} s: ${words}`);
-    if (clock.now() - started > step.deadlineSeconds * 1000)
-      throw await gaveUp(step, node, `is not Synced after ${step.deadlineSeconds} s: ${words}`);
+    const words = 'words' in said ? said.words : wordsOf(said.status);
+    const synced = status !== undefined && isJoined(status, 1);
+    const { tell, giveUp } = patience.look({ ...state, words, synced }, clock.now());
+    if (tell) progress(tell);
+    if (giveUp) throw await gaveUp(step, node, giveUp);
     await clock.sleep(lookEveryMs);
   }
 }

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import type { VolumeSize } from '../core/galera/kept-data.ts';
 import type { Generation, StoredGeneration } from '../core/model/generation.ts';
 import type { HookName } from '../core/model/hook.ts';
 import type {
@@ -48,6 +49,9 @@ export interface NodePort {
 
   /** What lies directly in a volume, and texts of some of its files; undefined when there is no such volume. */
   readVolume(name: string, files: readonly string[]): Promise<VolumeLook | undefined>;
+
+  /** How much lies in a volume, and how much room is left where volumes are kept; undefined when there is no such volume. */
+  measureVolume(name: string): Promise<VolumeSize | undefined>;
 
   /** Seconds since a marker was written, by the node's own clock; undefined without one. */
   markerAge(key: string): Promise<number | undefined>;

@@ -48,6 +48,25 @@ export function fell(node: SimulatedNode, seqno: bigint, how: 'killed' | 'stoppe
   grastate(node, how === 'killed' ? -1n : seqno, how === 'stopped last');
 }
 
+/** Makes a member that runs one of the cluster that lives. */
+export function belongs(node: SimulatedNode, seqno: bigint): void {
+  put(node, `${data}/ibdata`, String(seqno));
+  put(node, process, 'primary');
+  grastate(node, -1n, false);
+}
+
+/** Data of another history, and nothing that runs. */
+export function holdsForeign(node: SimulatedNode, uuid: string): void {
+  node.containers.delete('mariadb');
+  fell(node, 7n, 'stopped');
+  put(node, `${data}/grastate.dat`, `version: 2.1\nuuid: ${uuid}\nseqno: 7\nsafe_to_bootstrap: 0\n`);
+}
+
+/** Its configuration names no other member, so that it begins a cluster whenever it may. */
+function isAlone(node: SimulatedNode): boolean {
+  return [...node.files.values()].some(({ content }) => /^wsrep_cluster_address *= *gcomm:\/\/\s*$/m.test(content));
+}
+
 /** Lets simulated containers behave as members; says what must never happen. */
 export function withGalera(world: SimulatedWorld): string[] {
   const broken: string[] = [];
@@ -59,7 +78,7 @@ export function withGalera(world: SimulatedWorld): string[] {
     if (call === 'stop' && node.files.delete(process)) grastate(node, seqnoOf(node), !nodes().some(isPrimary));
     if (call !== 'start' || container === undefined) return;
     const others = nodes().filter((one) => one !== node && isPrimary(one));
-    const forms = 'BOOTSTRAP_ARGS' in container.spec.environment;
+    const forms = 'BOOTSTRAP_ARGS' in container.spec.environment || isAlone(node);
     const allowed = parseGrastate(node.files.get(`${data}/grastate.dat`)?.content ?? '');
     if (forms && others.length > 0) broken.push(`${host} forms a second cluster`);
     const ahead = nodes().some((one) => seqnoOf(one) > seqnoOf(node));
@@ -77,6 +96,8 @@ export function withGalera(world: SimulatedWorld): string[] {
     if (container !== 'mariadb') return undefined;
     const asked = argv.join(' ');
     if (!asked.includes('wsrep_') && !asked.includes('healthcheck_mariadb')) return undefined;
+    if (asked.includes('cluster_state_uuid'))
+      return { code: 0, stdout: `wsrep_cluster_state_uuid\t${history}\n`, stderr: '' };
     if (!isPrimary(node)) return { code: 1, stdout: 'no nodes coming from prim view\n7\n', stderr: '' };
     const size = nodes().filter(isPrimary).length;
     const said = { cluster_size: size, cluster_status: 'Primary', local_state_comment: 'Synced', ready: 'ON' };

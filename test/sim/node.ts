@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import type { VolumeSize } from '../../src/core/galera/kept-data.ts';
 import { hashOf, sha256 } from '../../src/core/hash.ts';
 import type { Generation, StoredGeneration } from '../../src/core/model/generation.ts';
 import {
@@ -153,6 +154,10 @@ export class SimulatedNode implements NodePort {
 
   async readVolume(name: string, files: readonly string[]): Promise<VolumeLook | undefined> {
     return this.volumes.has(name) ? volumeLook(`/volumes/${name}`, this.files, files) : undefined;
+  }
+
+  async measureVolume(name: string): Promise<VolumeSize | undefined> {
+    return this.volumes.has(name) ? { usedKib: 1, freeKib: 1024 ** 2 } : undefined;
   }
 
   async markerAge(key: string): Promise<number | undefined> {

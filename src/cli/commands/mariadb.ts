@@ -3,7 +3,7 @@ import { DeployError, type ExitCode, error, exitCode } from '../../core/model/di
 import { didYouMean } from '../../core/model/suggest.ts';
 import { galeraTable } from '../../report/galera-table.ts';
 import { galeraJson } from '../../report/galera-text.ts';
-import { readCluster, surveyCluster } from '../galera.ts';
+import { keptNotices, readCluster, strangersOf, surveyCluster } from '../galera.ts';
 import { changeOptions, type Invocation } from '../invocation.ts';
 import { closeAll } from '../nodes.ts';
 
@@ -21,9 +21,13 @@ export async function run(invocation: Invocation): Promise<ExitCode> {
   const survey = await surveyCluster(options, output);
   try {
     const members = await readCluster(survey);
-    const problems = clusterProblems(members);
+    const strange = strangersOf(survey, members);
+    const problems = [...clusterProblems(members), ...strange];
     if (output.json) output.data(galeraJson({ members, whole: problems.length === 0 }));
-    else if (action === 'status') output.line(galeraTable(members, process.stdout.columns));
+    else if (action === 'status') {
+      const notes = [...strange.map(({ message }) => message), ...keptNotices(survey)];
+      output.line([galeraTable(members, process.stdout.columns), ...notes].join('\n'));
+    }
     if (action === 'status') return exitCode.ok;
     if (problems.length > 0) throw new DeployError(problems, exitCode.failed);
     if (!output.json) output.line(`all ${members.length} members are Synced in one Primary component`);

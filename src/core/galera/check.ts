@@ -4,9 +4,10 @@ import type { LiveStatus, MemberEvidence } from './evidence.ts';
 
 /**
  * What keeps a cluster from being whole: every member of the group is Synced in one Primary component that has just
- * these members. None when it is.
+ * these members. None when it is. Those of `without` may be missing; one that is there counts like any other.
  */
-export function clusterProblems(members: readonly MemberEvidence[]): Diagnostic[] {
+export function clusterProblems(all: readonly MemberEvidence[], without: readonly HostName[] = []): Diagnostic[] {
+  const members = all.filter((member) => !without.includes(member.host) || liveOf(member) !== undefined);
   const problems = members.flatMap((member) =>
     memberProblems(member, members.length).map((what) =>
       error('galera-not-whole', what, { host: member.host, hint: 'deploy mariadb recover says what can be done' }),
@@ -16,6 +17,29 @@ export function clusterProblems(members: readonly MemberEvidence[]): Diagnostic[
   if (uuids.size < 2) return problems;
   const message = `the members are in ${uuids.size} different histories: ${[...uuids].join(', ')}`;
   return [...problems, error('galera-not-whole', message, { hint: 'deploy mariadb status shows which is where' })];
+}
+
+/**
+ * Who is in the cluster and no member of the group, for example on a host that was taken out of it. `group`: addresses of
+ * its members; `hosts`: the host of each address that the inventory knows.
+ */
+export function strangers(
+  members: readonly MemberEvidence[],
+  group: ReadonlySet<string>,
+  hosts: ReadonlyMap<string, HostName>,
+): Diagnostic[] {
+  // One that joins has not said its address yet; its port is that of its clients, or of the group.
+  const seen = members.flatMap((member) => liveOf(member)?.incomingAddresses ?? []).filter((one) => /\d/.test(one));
+  const addresses = new Set(seen.map((one) => one.replace(/:\d+$/, '')));
+  return [...addresses]
+    .filter((address) => !group.has(address))
+    .sort()
+    .map((address) => {
+      const host = hosts.get(address);
+      const who = host === undefined ? address : `${host} (${address})`;
+      const hint = 'deploy reconfigure --tags mariadb --prune takes it out; or put its host back into the group';
+      return error('galera-stranger', `${who} is in the cluster, and not in the group mariadb`, { hint });
+    });
 }
 
 /**

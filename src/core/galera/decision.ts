@@ -52,6 +52,8 @@ export interface Joiner {
   /** True when its data may hold commits that nobody else has. */
   readonly loss: boolean;
   readonly position?: Position | undefined;
+  /** No server starts on its data, so that a state transfer never begins while it lies there. */
+  readonly startsNot?: boolean | undefined;
 }
 
 export type Rule =

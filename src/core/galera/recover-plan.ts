@@ -1,12 +1,21 @@
 import type { Desired, DesiredContainer } from '../desired/model.ts';
-import { type HostName, label, type ObservedContainer, type ObservedNode, type PinnedImage } from '../model/node.ts';
+import {
+  type HostName,
+  imageName,
+  label,
+  type ObservedContainer,
+  type ObservedNode,
+  type PinnedImage,
+} from '../model/node.ts';
 import { compareFiles, temporarySuffix } from '../plan/compare.ts';
 import type { Balancers } from '../plan/drain.ts';
-import { type Change, labelsFor, prepare, removeOld, startNew, writeFiles } from '../plan/replace.ts';
+import { type Change, prepare, removeOld, startNew, writeFiles } from '../plan/replace.ts';
 import { galeraLasting, lastingForm } from '../plan/rollout.ts';
 import { type Impact, type Plan, PlanBuilder, type StepAction, type StepId } from '../plan/steps.ts';
 import { type Decision, type Joiner, lossesOf } from './decision.ts';
+import { keepDirectory, keptNotice } from './kept-data.ts';
 import type { GaleraMember } from './member.ts';
+import { clearAction, copyAction, positionAction } from './short-lived.ts';
 
 /** A member as its node has it, and as it should be. */
 export interface RecoveryMember {
@@ -27,23 +36,17 @@ export interface RecoveryInput {
   readonly groupHosts: readonly HostName[];
   readonly balancers: Balancers;
   readonly notices?: readonly string[] | undefined;
+  /** Members whose data is copied before a state transfer may replace it. */
+  readonly copies?: readonly HostName[] | undefined;
 }
 
 /** Left on every member when a recovery has formed a Primary component; the node's own clock says when. */
 export const recoveredMarker = { key: 'galera.recovered', value: 'yes' } as const;
 
-/** Short-lived, beside the member's own container, which does not run then. */
-export const positionContainer = 'mariadb_wsrep_recovery';
-
-/** Our images hand on by themselves what Kolla's own need to be told to. */
-const positionCommand =
-  '{ sudo kolla_set_configs || sudo -E kolla_set_configs; } && exec mariadbd --wsrep-recover --skip-log-error';
-
 /** Galera re-forms the component within seconds once all are there; each server itself gives up after half a minute. */
 const reformSeconds = 90;
 /** As long as data arrives a state transfer may take. */
 const transferSeconds = 24 * 3600;
-const positionSeconds = 3600;
 
 /** Steps that carry a decision out; none for one that says what the operator has to do. Pure. */
 export function planRecovery(decision: Decision, input: RecoveryInput): Plan {
@@ -119,7 +122,7 @@ class Recovery {
 
   #keep(host: HostName, needs: readonly StepId[], reason: string, bootstrap?: { uuid?: string | undefined }): StepId {
     const { container, place } = this.#member(host);
-    const keep = `${container.directory.replace(/[^/]+\/$/, '')}.deploy/galera`;
+    const keep = keepDirectory(container.directory);
     const action = { kind: 'galera-state', container: container.name, volume: place.volume, keep, bootstrap } as const;
     return this.#add(host, needs, reason, action);
   }
@@ -138,22 +141,13 @@ class Recovery {
 
   /** InnoDB repairs what the crash left, so copies are made first. */
   #position(host: HostName): void {
-    const { container, image, node } = this.#member(host);
+    const { container, node } = this.#member(host);
     const change = this.#change(host, '');
     const kept = this.#keep(host, [], 'finding the position repairs the data first');
     const gone = !node.containers.some(({ name }) => name === container.name);
     const written = gone ? writeFiles(this.plan, change, [], 'its server reads them') : [];
-    const alone = { name: positionContainer, command: ['bash', '-c', positionCommand], restart: 'no' } as const;
-    const spec = { ...container.spec, ...alone, image, healthcheck: undefined };
-    const labels = { ...labelsFor(this.#input.desired.site, change), [label.container]: positionContainer };
-    const action = {
-      kind: 'galera-position',
-      name: positionContainer,
-      spec,
-      labels,
-      timeoutSeconds: positionSeconds,
-    } as const;
-    this.#add(host, [kept, ...written], 'its files do not say how far its data goes', action);
+    const action = positionAction(change, this.#input.desired.site);
+    this.#add(host, [kept, ...written, ...this.#pull(host)], 'its files do not say how far its data goes', action);
   }
 
   #startTogether(hosts: readonly HostName[]): void {
@@ -206,22 +200,38 @@ class Recovery {
 
   /** One at a time: the first one takes its data from a single donor, and nobody else may want it meanwhile. */
   #join(
-    order: readonly Pick<Joiner, 'host' | 'how'>[],
+    order: readonly (Pick<Joiner, 'host' | 'how'> & Partial<Joiner>)[],
     needs: readonly StepId[],
     members: number,
     formed: boolean,
   ): readonly StepId[] {
     let before = needs;
     let size = members;
-    for (const { host, how } of order) {
+    for (const { host, how, own, startsNot } of order) {
       const stopped = how === 'restart' ? [this.#stop(host, before, 'has left the group for good')] : [];
       const kept = this.#keep(host, [...before, ...stopped], 'a state transfer may replace its data');
       size += 1;
-      const started = this.#start(host, [kept], `joins as the Primary component’s member ${size}`);
+      const copied = this.#copy(host, [kept], own);
+      const ready = startsNot ? this.#clear(host, copied) : copied;
+      const started = this.#start(host, ready, `joins as the Primary component’s member ${size}`);
       before = [this.#synced(host, started, size, formed)];
       removeOld(this.plan, this.#change(host, ''), before);
     }
     return before;
+  }
+
+  /** Returns what its start waits for. */
+  #copy(host: HostName, needs: readonly StepId[], own: Joiner['own'] = 'unknown'): readonly StepId[] {
+    const { place, node } = this.#member(host);
+    this.plan.notices.push(...keptNotice(host, place.volume, node));
+    if (this.#input.copies?.includes(host) !== true) return needs;
+    const action = copyAction(this.#change(host, ''), this.#input.desired.site, place.volume, own);
+    return [this.#add(host, [...needs, ...this.#pull(host)], 'a state transfer may replace it', action)];
+  }
+
+  #clear(host: HostName, needs: readonly StepId[]): readonly StepId[] {
+    const action = clearAction(this.#change(host, ''), this.#input.desired.site, this.#member(host).place.volume);
+    return [this.#add(host, [...needs, ...this.#pull(host)], 'it gets all of it from the others', action)];
   }
 
   /** The same container where it is the lasting one; one that would form a cluster of its own is made anew. */
@@ -229,16 +239,18 @@ class Recovery {
     const { container, node } = this.#member(host);
     const seen = node.containers.find(({ name }) => name === container.name);
     const lasting = seen !== undefined && !isTemporary(seen) && seen.state !== 'created' && seen.state !== 'dead';
-    const change = { ...this.#change(host, reason), pull: lasting ? undefined : this.#pull(host) };
+    const change = { ...this.#change(host, reason), pull: lasting ? undefined : this.#pull(host)[0] };
     const made = lasting ? [] : prepare(this.plan, this.#input.desired.site, change, needs).ids;
     return [this.#add(host, [...needs, ...made], reason, { kind: 'start', container: container.name })];
   }
 
-  /** Only where no container of that image is left, which could have had it removed. */
-  #pull(host: HostName): StepId | undefined {
+  /** Only where no container shows that the image is there, and that its name points to it still. */
+  #pull(host: HostName): StepId[] {
     const { image, node } = this.#member(host);
-    if (node.containers.some(({ labels }) => labels[label.imageDigest] === image.digest)) return undefined;
-    return this.#add(host, [], 'perhaps not on this node any more', { kind: 'pull', image });
+    const name = imageName(image);
+    if (node.containers.some((c) => c.labels[label.imageDigest] === image.digest && c.image === name)) return [];
+    const reason = 'perhaps not on this node any more, or not under its name';
+    return this.plan.once(`${host} pull`, () => this.#add(host, [], reason, { kind: 'pull', image }));
   }
 
   /** A container as if there were none of its name: what stopped there makes room for it. */

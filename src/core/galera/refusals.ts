@@ -67,7 +67,7 @@ export function wouldLose(held: readonly Joiner[], at: Position): Refusal {
       'would-lose',
       hosts,
       `joining the cluster that lives (${positionText(at)}) would replace data that nobody else may have: ${each.join('; ')}`,
-      `save it first if it matters; ${recover} --accept-loss joins ${hosts.join(', ')} and gives that data up`,
+      `${recover} --accept-loss joins ${hosts.join(', ')} and gives that data up; with --keep-data a copy of it is kept first`,
     ),
     lift: { acceptLoss: true },
   };

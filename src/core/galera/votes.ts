@@ -106,7 +106,9 @@ export function joinerOf(voter: Voter, at: Position | undefined, lives: boolean)
   const own = ownData(voter, at);
   const loss = own === 'ahead' || own === 'foreign' || own === 'unknown' || (own === 'unreadable' && !lives);
   const how = evidence.kind === 'seen' && evidence.live !== undefined ? 'restart' : 'start';
-  return { host, how, own, loss, ...(vote.kind === 'position' ? { position: vote.position } : {}) };
+  const broken = vote.kind === 'none' && (vote.why === 'recovery-failed' || vote.why === 'cut-off-transfer');
+  const position = vote.kind === 'position' ? { position: vote.position } : {};
+  return { host, how, own, loss, ...position, ...(broken && how === 'start' ? { startsNot: true } : {}) };
 }
 
 function ownData({ vote, evidence }: Voter, at: Position | undefined): OwnData {

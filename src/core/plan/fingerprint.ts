@@ -3,9 +3,9 @@ import { type HostName, imageName, label, type ObservedContainer, type ObservedN
 import { nextSuffix, previousSuffix } from './compare.ts';
 import type { Observed } from './policy.ts';
 import { registrationMarker } from './registration.ts';
+import { ownVolumes } from './replace.ts';
 import { galeraFormedMarker } from './rollout.ts';
 import type { ConfigurationPrint, ContainerPrint, NodePrint } from './saved.ts';
-import { ownVolumes } from './teardown.ts';
 
 /** What the configuration makes of the selected services, by host and container, by service. Same input, same maps. */
 export function configurationPrint(desired: Desired): ConfigurationPrint {

@@ -2,10 +2,11 @@ import type { DesiredOneShot, DesiredService } from '../desired/model.ts';
 import { type Diagnostic, error } from '../model/diagnostic.ts';
 import type { HostName } from '../model/node.ts';
 import { type Context, nodeOf } from './context.ts';
+import { aloneProblems, leave, leavingMembers } from './galera-leave.ts';
 import { planOneShot } from './one-shot.ts';
+import { ownVolumes } from './replace.ts';
 import { galera, galeraFormedMarker, galeraNewCluster, type Strategy } from './rollout.ts';
 import type { StepId } from './steps.ts';
-import { ownVolumes } from './teardown.ts';
 
 /**
  * A cluster of which a member runs changes one member at a time; one of which nothing is there yet is formed. One that
@@ -15,10 +16,10 @@ export function planGalera(context: Context, service: DesiredService, input: Par
   const { plan, observed } = context;
   const group = service.containers.filter((c) => input.changes.some((change) => change.container.name === c.name));
   const nodes = input.groupHosts.map((host) => nodeOf(context, host));
-  const running = group.some((c) =>
+  const running = group.find((c) =>
     nodeOf(context, c.host)?.containers.some((o) => o.name === c.name && o.state === 'running'),
   );
-  if (running) return galera(plan, input);
+  if (running) return galera(plan, { ...input, ...beforeAlone(context, input) }, running.host);
   const name = input.changes[0]?.container.name ?? '';
   const volumes = new Set(group.flatMap(ownVolumes));
   const missing = input.groupHosts.filter((host) => !observed.has(host));
@@ -48,6 +49,20 @@ export function planGalera(context: Context, service: DesiredService, input: Par
   }
   const add = (needs: readonly StepId[]) => planOneShot(context, service, oneShot, needs);
   return galeraNewCluster(plan, input, { add, oneShot });
+}
+
+/** What the last member of a cluster waits for before it stands alone: those that leave it have left. */
+function beforeAlone(
+  { plan, desired, leftovers, diagnostics }: Context,
+  { groupHosts, changes, needs }: Parameters<Strategy>[1],
+): { needs?: readonly StepId[] } {
+  const [change] = changes;
+  if (groupHosts.length !== 1 || change === undefined || leftovers === undefined) return {};
+  const { name, host } = change.container;
+  const leaving = leavingMembers(desired, leftovers).filter(({ container }) => container === name);
+  if (!leftovers.prune) diagnostics.push(...aloneProblems(name, host, leaving));
+  if (!leftovers.prune || leaving.length === 0) return {};
+  return { needs: leaving.reduce((before, one) => leave(plan, desired, leftovers, one, before), needs) };
 }
 
 function galeraStopped(name: string, holders: readonly HostName[]): Diagnostic {

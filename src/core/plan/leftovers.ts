@@ -10,7 +10,10 @@ export interface LeftoverInput {
   /** The nodes to look through; with a pruning also those that nothing selected lies on. */
   readonly observed: Observed;
   /** Every container of every definition, of disabled services too. */
-  readonly known: ReadonlyMap<ContainerName, { readonly service: string; readonly graceSeconds: number }>;
+  readonly known: ReadonlyMap<
+    ContainerName,
+    { readonly service: string; readonly graceSeconds: number; readonly strategy?: string }
+  >;
   readonly enabledServices: ReadonlySet<string>;
   /** Whether tags cover this container of this service. */
   readonly covers: (service: string, container: ContainerName) => boolean;

@@ -11,6 +11,7 @@ import { findDrift } from './drift.ts';
 import { fileDiffs, makeComparer } from './file-diff.ts';
 import { planFragments } from './fragments.ts';
 import { isGaleraBootstrap, planGalera } from './galera.ts';
+import { leavingMembers, leavingProblems } from './galera-leave.ts';
 import { passGates } from './gates.ts';
 import { isRecorded, isUnconfirmed, record } from './generations.ts';
 import { withHooks } from './hooks.ts';
@@ -83,9 +84,11 @@ function causeInput({ container, image, files }: Change, { details, verb }: Plan
   };
 }
 
-function planLeftovers({ plan, desired, observed }: Context, input: LeftoverInput): void {
+function planLeftovers({ plan, desired, observed, diagnostics }: Context, input: LeftoverInput): void {
   plan.notices.push(...leftoverNotices(findLeftovers(desired, input), input.prune));
-  if (input.prune) planPrune(plan, desired, observed, input);
+  if (!input.prune) return;
+  diagnostics.push(...leavingProblems(desired, observed, leavingMembers(desired, input)));
+  planPrune(plan, desired, observed, input);
 }
 
 function planServices(context: Context): void {

@@ -3,6 +3,7 @@ import type { Desired } from '../desired/model.ts';
 import { sha256 } from '../hash.ts';
 import type { HostName, ObservedFile } from '../model/node.ts';
 import { applyFragments } from './fragments.ts';
+import { leave, leavingMembers } from './galera-leave.ts';
 import { findLeftovers, type Leftover, type LeftoverInput } from './leftovers.ts';
 import type { Observed } from './policy.ts';
 import type { PlanBuilder, Step, StepId } from './steps.ts';
@@ -41,7 +42,15 @@ function removeOne(
   const { host, service, container, why: reason, containers, files, markers } = leftover;
   const elsewhere = (desired.wanted().get(container)?.size ?? 0) > 0;
   const graceSeconds = input.known.get(container)?.graceSeconds ?? 60;
+  const isMember = leavingMembers(desired, input).some((one) => one.host === host && one.container === container);
+  const left = isMember ? leave(plan, desired, input, leftover, needs) : [];
   const removed = containers.map(({ name, state }) => {
+    if (isMember && name === container)
+      return plan.add(
+        { service, host, reason, needs: [...needs, ...left], impact: 'none' },
+        { kind: 'remove', container: name },
+        name,
+      );
     const base = { service, host, reason };
     const stopped =
       state === 'running' || state === 'paused' || state === 'restarting'

@@ -1,9 +1,8 @@
 import type { HostName } from '../model/node.ts';
 import { label } from '../model/node.ts';
-import { base, type Change, isServing, type MemberWaits, seen } from './replace.ts';
+import { base, type Change, isServing, type MemberWaits, ownVolumes, seen } from './replace.ts';
 import { inBatches, oneAtATime, type RolloutInput } from './rollout.ts';
 import type { PlanBuilder, RabbitmqOrder, StepId } from './steps.ts';
-import { ownVolumes } from './teardown.ts';
 
 /**
  * One member at a time. Before one leaves, the cluster is whole and no queue needs it; before the next one, it is back

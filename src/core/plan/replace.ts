@@ -251,3 +251,10 @@ export function removeOld(
 export function byHost(changes: readonly Change[], order: readonly HostName[]): Change[] {
   return [...changes].sort((a, b) => order.indexOf(a.container.host) - order.indexOf(b.container.host));
 }
+
+/** Volumes named in a bind (`mariadb:/var/lib/mysql`), those shared by all containers left out. */
+export function ownVolumes(container: DesiredContainer): string[] {
+  return container.spec.volumes
+    .map((bind) => bind.split(':')[0] ?? '')
+    .filter((source) => source !== '' && !source.startsWith('/') && source !== 'kolla_logs');
+}

@@ -2,6 +2,7 @@ import type { EvaluatedGate } from '../desired/gate.ts';
 import type { DesiredOneShot } from '../desired/model.ts';
 import { type HostName, label } from '../model/node.ts';
 import { type Balancers, drain, isDrainable, isLeftDrained, undrain, undrainLeft } from './drain.ts';
+import { joinWaits } from './galera-join.ts';
 import { passGates } from './gates.ts';
 import { isRecorded, oldOf, record } from './generations.ts';
 import {
@@ -183,7 +184,7 @@ export function together(plan: PlanBuilder, input: RolloutInput): StepId[] {
 }
 
 /** A member joins or is replaced only while all the others are Synced in one Primary component. */
-export function galera(plan: PlanBuilder, input: RolloutInput): StepId[] {
+export function galera(plan: PlanBuilder, input: RolloutInput, living?: HostName): StepId[] {
   const [first] = input.changes;
   if (first === undefined) return [];
   const ordered = inOrder(input.changes);
@@ -195,8 +196,11 @@ export function galera(plan: PlanBuilder, input: RolloutInput): StepId[] {
   for (const change of ordered) {
     // The check runs on a member that exists: a joiner is checked through the previous one.
     const checkable = isServing(change);
-    const checks = checkable ? [galeraCheck(plan, change, before, members)] : before;
-    const end = replaceOne(plan, input, change, { before: checks, marker: formedMarkerFor(input, change), keep, away });
+    const alone = input.groupHosts.length === 1;
+    const checks = checkable ? [galeraCheck(plan, change, before, members, alone)] : before;
+    const member = checkable ? undefined : joinWaits(plan, change, living);
+    const waits = { before: checks, marker: formedMarkerFor(input, change), keep, away, member };
+    const end = replaceOne(plan, input, change, waits);
     if (!checkable) members += 1;
     before = change === ordered.at(-1) ? [end.serving] : betweenBatches(plan, input, [end.serving]);
     done.push(...end.all);
@@ -210,7 +214,13 @@ function formedMarkerFor(input: RolloutInput, { container, node }: Change): Mark
   return container.host === input.groupHosts[0] && !noted ? galeraFormedMarker : undefined;
 }
 
-function galeraCheck(plan: PlanBuilder, change: Change, needs: readonly StepId[], members: number): StepId {
+function galeraCheck(
+  plan: PlanBuilder,
+  change: Change,
+  needs: readonly StepId[],
+  members: number,
+  alone = false,
+): StepId {
   const { container } = change;
   return plan.add(
     {
@@ -221,7 +231,7 @@ function galeraCheck(plan: PlanBuilder, change: Change, needs: readonly StepId[]
       reason: 'a member is taken away only from a whole cluster',
       impact: 'none',
     },
-    { kind: 'galera-check', container: container.name, members },
+    { kind: 'galera-check', container: container.name, members, ...(alone && { alone }) },
     container.name,
   );
 }

@@ -1,5 +1,6 @@
 import type { EvaluatedGate } from '../desired/gate.ts';
 import type { BalancedServer, DatabaseWish, IdentityWish, MessagingWish, SharedKeysWish } from '../desired/model.ts';
+import type { OwnData } from '../galera/decision.ts';
 import type { HistoryUuid } from '../galera/evidence.ts';
 import type { GaleraMember } from '../galera/member.ts';
 import type { GenerationForm } from '../model/generation.ts';
@@ -157,6 +158,8 @@ export type StepAction =
       readonly container: ContainerName;
       /** Members that must be Synced in one Primary component right now. */
       readonly members: number;
+      /** And no others: it is about to stand alone. */
+      readonly alone?: boolean | undefined;
     }
   /** The whole RabbitMQ cluster as this member sees it, waited for. */
   | {
@@ -184,8 +187,34 @@ export type StepAction =
       readonly volume: string;
       /** Directory on the node under which each run has one of its own. */
       readonly keep: string;
+      /** Its history must be that of the cluster this member is in, or none. */
+      readonly joins?: { readonly host: HostName; readonly container: ContainerName } | undefined;
       /** Without a history the one its files name. */
       readonly bootstrap?: { readonly uuid?: HistoryUuid | undefined } | undefined;
+    }
+  /** All data of a member that does not run goes into a volume of its own, which the run names. */
+  | {
+      readonly kind: 'galera-copy';
+      /** Short-lived; reads the data and writes what its image has at `into`. */
+      readonly name: ContainerName;
+      readonly spec: ContainerSpec;
+      readonly labels: Readonly<Record<string, string>>;
+      readonly into: string;
+      readonly timeoutSeconds: number;
+      readonly volume: string;
+      /** Why it is about to be replaced; part of the name. */
+      readonly own: OwnData;
+      /** The volume that an interrupted run did not finish. */
+      readonly begun?: string | undefined;
+    }
+  /** All data of a member that does not run is removed; its volume stays. */
+  | {
+      readonly kind: 'galera-clear';
+      readonly name: ContainerName;
+      readonly spec: ContainerSpec;
+      readonly labels: Readonly<Record<string, string>>;
+      readonly timeoutSeconds: number;
+      readonly volume: string;
     }
   /** The server of a member that does not run says how far its data goes, and ends. */
   | {

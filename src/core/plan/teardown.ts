@@ -4,6 +4,7 @@ import { isOurs, loadedMarkerKey, madeMarkerKey } from './compare.ts';
 import { planFragmentRemoval } from './fragments.ts';
 import { oneShotMarkerKey } from './one-shot.ts';
 import type { Observed } from './policy.ts';
+import { ownVolumes } from './replace.ts';
 import { galeraFormedMarker } from './rollout.ts';
 import { type Plan, PlanBuilder, type StepId } from './steps.ts';
 
@@ -127,13 +128,6 @@ function removeOneShots(
         ),
       ),
   );
-}
-
-/** Volumes named in a bind (`mariadb:/var/lib/mysql`), those shared by all containers left out. */
-export function ownVolumes(container: DesiredContainer): string[] {
-  return container.spec.volumes
-    .map((bind) => bind.split(':')[0] ?? '')
-    .filter((source) => source !== '' && !source.startsWith('/') && source !== 'kolla_logs');
 }
 
 function wipeSteps(

@@ -9,7 +9,7 @@ const database = 'lab_commits';
 const insertMs = 5_000;
 
 /** Where clients connect to the database: the virtual address, or a member past the load balancer. */
-async function connect(lab: Lab, host: string): Promise<Connection> {
+export async function connect(lab: Lab, host: string): Promise<Connection> {
   const credentials = { user: 'root', password: password(lab, 'database_password') };
   const connection = await createConnection({ host, port: 3306, ...credentials, connectTimeout: 3_000 });
   // A connection that breaks says so to whoever uses it next.

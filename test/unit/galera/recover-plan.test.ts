@@ -1,10 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { recoveryMembers } from '../../../src/cli/galera.ts';
+import type { Survey } from '../../../src/cli/survey.ts';
 import type { Recovered } from '../../../src/core/galera/evidence.ts';
+import { planRecovery } from '../../../src/core/galera/recover-plan.ts';
 import { closure } from '../../../src/core/graph/dag.ts';
 import { planText } from '../../../src/report/plan-text.ts';
 import { readGolden } from '../../golden/golden.ts';
+import { deaths } from '../../lab/job/galera-deaths.ts';
 import { fell, history, nextPlan, recoverAll, withGalera } from '../../sim/galera.ts';
-import { change, copyOf, emptyWorld } from '../../sim/scenario.ts';
+import { change, copyOf, emptyWorld, observe } from '../../sim/scenario.ts';
 import { SimulatedSite } from '../../sim/site.ts';
 import type { SimulatedWorld } from '../../sim/world.ts';
 
@@ -56,6 +60,41 @@ describe('the plan of a recovery', () => {
     }
   });
 
+  it('fetches an image whose name has come to point elsewhere before a container is made of it', async () => {
+    const { world } = killed();
+    const [node] = world.nodes.values();
+    for (const [reference, tags] of node?.images ?? []) if (reference.includes('mariadb')) tags.clear();
+    const { plan } = await nextPlan(site, world, new Map());
+    const pulls = plan.steps.filter(({ kind }) => kind === 'pull');
+    expect(pulls.map(({ host }) => host)).toEqual(['node1']);
+    const asked = plan.steps.find(({ kind, host }) => kind === 'galera-position' && host === 'node1');
+    expect(asked?.needs).toContain(pulls[0]?.id);
+  });
+
+  it('copies data before a state transfer replaces it, and removes that on which no server starts', async () => {
+    const { world } = fallen([42n, 'stopped last'], [42n, 'stopped'], [42n, 'killed']);
+    const { desired } = site.desired({ tags: ['mariadb'] });
+    const survey = { ...site.desired({ tags: ['mariadb'] }), loaded: site.loaded, observed: observe(world) };
+    const found = await recoveryMembers(survey as unknown as Survey, [], { note: () => undefined } as never);
+    const order = ['node2', 'node3'].map((host) => ({ host, how: 'start', own: 'older', loss: false }) as const);
+    const decision = {
+      kind: 'rejoin',
+      waitFor: [],
+      order: order.map((one) => (one.host === 'node3' ? { ...one, startsNot: true } : one)),
+      donors: ['node1'],
+      held: [],
+      reasons: [],
+    } as const;
+    const groupHosts = ['node1', 'node2', 'node3'];
+    const plan = planRecovery(decision, { desired, members: found, groupHosts, balancers: [], copies: ['node3'] });
+    const kinds = (host: string) => plan.steps.filter((one) => one.host === host).map(({ kind }) => kind);
+    expect(kinds('node2')).toEqual(['galera-state', 'start', 'galera-synced']);
+    expect(kinds('node3')).toEqual(['galera-state', 'galera-copy', 'galera-clear', 'start', 'galera-synced']);
+    const [copy, clear, start] = plan.steps.filter((one) => one.host === 'node3').slice(1);
+    expect([clear?.needs, start?.needs]).toEqual([[copy?.id], [clear?.id]]);
+    expect(JSON.stringify(copy)).toContain('mariadb:/source:ro');
+  });
+
   it('names no secret', async () => {
     const { world } = killed();
     const { plan } = await nextPlan(site, world, new Map());
@@ -100,5 +139,22 @@ describe('a recovery', () => {
       );
       expect([...broken, ...flagged.map(({ host }) => `${host} keeps its flag`)], `after ${at} changes`).toEqual([]);
     }
+  });
+});
+
+describe('the points at which recoveries are killed on real nodes', () => {
+  it('are all met when every member was killed and nobody remembers the last view', async () => {
+    const { world } = killed();
+    const plans = await recoverAll(site, world);
+    const met = plans.flatMap((plan) => {
+      const seen = new Map<string, number>();
+      return plan.steps.map(({ kind }) => {
+        const number = (seen.get(kind) ?? 0) + 1;
+        seen.set(kind, number);
+        return `${kind}:${number}`;
+      });
+    });
+    const wanted = deaths.map((point) => point.replace(/:(?:before|after):/, ':'));
+    expect(wanted.filter((point) => !met.includes(point))).toEqual([]);
   });
 });

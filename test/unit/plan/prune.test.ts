@@ -123,8 +123,9 @@ describe('a host that was taken out of its groups', () => {
     await change(smaller, world, 'reconfigure');
     const untouched = observe(world).get('node3');
     const plan = planOn(world, smaller, { prune: true });
-    expect(new Set(plan.steps.map((s) => s.host))).toEqual(new Set(['node3']));
-    expect(new Set(plan.steps.map((s) => s.reason))).toEqual(new Set(['the host is no longer in its group']));
+    const changing = plan.steps.filter(({ kind }) => kind !== 'galera-check' && kind !== 'galera-synced');
+    expect(new Set(changing.map((s) => s.host))).toEqual(new Set(['node3']));
+    expect(new Set(changing.map((s) => s.reason))).toEqual(new Set(['the host is no longer in its group']));
     expect((await carryOut(plan, world)).failed).toEqual([]);
     expect([...nodeOf(world, 'node3').containers.keys()]).toEqual([]);
     expect([...nodeOf(world, 'node3').files.keys()]).toEqual([]);

@@ -101,6 +101,27 @@ describe('waiting for a member', () => {
     await expect(waitUntilSynced(synced, looping.context)).rejects.toThrow('mariadb does not stay up');
     await expect(waitUntilSynced(synced, world({}).context)).rejects.toThrow('mariadb has gone');
   });
+
+  it('gives up soon on one that ended and is not started again', async () => {
+    let looks = 0;
+    const inspect = async () => ({ ...running, running: ++looks === 2, exitCode: 137 });
+    const ended = world({ inspect, exec: answers(silent(1)) });
+    const problem = waitUntilSynced(synced, ended.context);
+    await expect(problem).rejects.toThrow('mariadb ended with 137 and is not started again');
+    expect(looks).toBe(8);
+  });
+
+  it('does not take commits of one that is Synced for progress of those that are missing', async () => {
+    let seqno = 0;
+    const exec = async () => {
+      const { stdout, ...rest } = status('Synced', 2);
+      return { ...rest, stdout: stdout.replace(/committed\t7/, `committed\t${seqno++}`) };
+    };
+    const patient = { ...synced, patienceSeconds: 300 } as StepOf<'galera-synced'>;
+    const lonely = world({ inspect: async () => running, exec });
+    await expect(waitUntilSynced(patient, lonely.context)).rejects.toThrow('is Synced, but not all others are with it');
+    expect(seqno).toBeLessThan(70);
+  });
 });
 
 describe('finding a position', () => {
