@@ -61,6 +61,18 @@ export function createClients(): ClientsPort {
       const { formPrimary } = await import('../edge/mariadb/galera.ts');
       return formPrimary((address, port) => node.connect(address, port), server);
     },
+    askGalera: async (node, servers) => {
+      const { askMembers } = await import('../edge/mariadb/evidence.ts');
+      return askMembers((address, port) => node.connect(address, port), servers);
+    },
+    endIdleSessions: async (node, server, idleMs) => {
+      const { endIdleSessions } = await import('../edge/mariadb/sessions.ts');
+      return endIdleSessions((address, port) => node.connect(address, port), server, idleMs);
+    },
+    shutDownCleanly: async (node, server) => {
+      const { shutDownCleanly } = await import('../edge/mariadb/sessions.ts');
+      return shutDownCleanly((address, port) => node.connect(address, port), server);
+    },
     checkGate: async (node, gate) => {
       const { checkGate } = await import('../edge/gates/check.ts');
       return checkGate(node, gate);

@@ -49,6 +49,9 @@ export interface NodePort {
   /** What lies directly in a volume, and texts of some of its files; undefined when there is no such volume. */
   readVolume(name: string, files: readonly string[]): Promise<VolumeLook | undefined>;
 
+  /** Whether anything in a volume was written after this time of the node's own clock (RFC 3339). */
+  volumeWrittenSince(name: string, time: string): Promise<boolean>;
+
   /** Seconds since a marker was written, by the node's own clock; undefined without one. */
   markerAge(key: string): Promise<number | undefined>;
 
@@ -120,6 +123,8 @@ export interface ContainerInspection {
   readonly exitCode: number;
   readonly restartCount: number;
   readonly startedAt: string;
+  /** When it last ended, by the node's own clock (RFC 3339). */
+  readonly finishedAt?: string | undefined;
   /** Shell command of the health check it was created with. */
   readonly check?: string | undefined;
 }

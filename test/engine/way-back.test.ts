@@ -114,6 +114,9 @@ async function bring(version: Version): Promise<RunResult> {
     ensureIdentity: nothing,
     ensureMessaging: nothing,
     formPrimary: async () => {},
+    askGalera: nothing,
+    endIdleSessions: nothing,
+    shutDownCleanly: async () => {},
   };
   const balancing = { setServers: async () => {}, countSessions: async () => 0, countOthers: async () => 0 };
   const checkGate = async () => ({ ok: true }) as const;

@@ -14,6 +14,7 @@ import {
 } from '../../src/core/model/node.ts';
 import type { ContainerInspection, ExecResult, NodePort, VolumeLook } from '../../src/run/ports.ts';
 import { type Kept, keep, type StoredFile, stored, volumeLook } from './generations.ts';
+import { noteUpgrade } from './mariadb.ts';
 import type { SimulatedWorld } from './world.ts';
 
 export interface SimulatedContainer {
@@ -155,6 +156,10 @@ export class SimulatedNode implements NodePort {
     return this.volumes.has(name) ? volumeLook(`/volumes/${name}`, this.files, files) : undefined;
   }
 
+  async volumeWrittenSince(name: string): Promise<boolean> {
+    return this.#world.written(this, name);
+  }
+
   async markerAge(key: string): Promise<number | undefined> {
     return this.markers.has(key) ? 0 : undefined;
   }
@@ -192,6 +197,7 @@ export class SimulatedNode implements NodePort {
       }
       container.loaded = this.directoryHash(container);
       const short = container.spec.restart === 'no';
+      if (name === 'upgrade_mariadb') noteUpgrade(this, container);
       const crashed = this.#world.crashes(container);
       container.exitCode = short ? this.#world.exitCodeOf(name) : crashed ? 1 : 0;
       container.state = short || crashed ? 'exited' : 'running';
@@ -233,7 +239,15 @@ export class SimulatedNode implements NodePort {
     const { id, exitCode, restartCount, spec } = found;
     const running = found.state === 'running';
     const check = spec.healthcheck?.test;
-    return { id, running, exitCode, restartCount, startedAt: '2026-01-01T00:00:00Z', check };
+    return {
+      id,
+      running,
+      exitCode,
+      restartCount,
+      startedAt: '2026-01-01T00:00:00Z',
+      finishedAt: '2026-01-01T00:00:01Z',
+      check,
+    };
   }
 
   async settingsDiffering(name: string, spec: ContainerSpec): Promise<readonly string[]> {

@@ -1,7 +1,7 @@
 import type { EvaluatedGate } from '../desired/gate.ts';
 import type { BalancedServer, DatabaseWish, IdentityWish, MessagingWish, SharedKeysWish } from '../desired/model.ts';
 import type { HistoryUuid } from '../galera/evidence.ts';
-import type { GaleraMember } from '../galera/member.ts';
+import type { GaleraMember, GaleraServer } from '../galera/member.ts';
 import type { GenerationForm } from '../model/generation.ts';
 import type { HookName } from '../model/hook.ts';
 import type { ContainerName, ContainerSpec, FileContent, Healthcheck, HostName, PinnedImage } from '../model/node.ts';
@@ -85,6 +85,8 @@ export type StepAction =
       readonly aside?: ContainerName | undefined;
       /** A member of a RabbitMQ cluster first hands its leaders and clients over to the others. */
       readonly maintenance?: boolean | undefined;
+      /** A database whose data another version is to take over is told to leave nothing undone in its files. */
+      readonly cleanly?: GaleraServer['server'] | undefined;
     }
   | { readonly kind: 'start'; readonly container: ContainerName; readonly from?: ContainerName | undefined }
   | {
@@ -104,6 +106,8 @@ export type StepAction =
       readonly patienceSeconds: number;
       /** Other servers of each backend that must take requests before this one stops to. */
       readonly keep: number;
+      /** A database's sessions never end by themselves: they are ended where they are idle, outside of transactions. */
+      readonly sessions?: GaleraServer['server'] | undefined;
     } & InBalancers)
   /** Takes requests again. With `untold` the marker stays and says so: some load balancers could not be told. */
   | ({ readonly kind: 'undrain'; readonly untold?: string | undefined } & InBalancers)
@@ -153,10 +157,42 @@ export type StepAction =
       readonly marker: Marker;
     }
   | {
+      /** Waited for as long as it changes: whoever answers of `servers` is Synced in one Primary component. */
       readonly kind: 'galera-check';
       readonly container: ContainerName;
-      /** Members that must be Synced in one Primary component right now. */
+      /** Members it must have. */
       readonly members: number;
+      /** All members of the group, asked from this step's host. */
+      readonly servers: readonly GaleraServer[];
+      readonly patienceSeconds: number;
+      /** Left once it has passed. */
+      readonly marker?: Marker | undefined;
+    }
+  /** Sessions on the members that stood in for another one move back to it, each when it is idle. */
+  | {
+      readonly kind: 'galera-sessions';
+      readonly container: ContainerName;
+      readonly servers: readonly GaleraServer[];
+      readonly patienceSeconds: number;
+    }
+  /** The data of a member that runs is brought to its version by a short-lived container, unless it has been. */
+  | {
+      readonly kind: 'galera-upgrade';
+      readonly name: ContainerName;
+      readonly spec: ContainerSpec;
+      readonly labels: Readonly<Record<string, string>>;
+      readonly timeoutSeconds: number;
+      readonly container: ContainerName;
+      readonly volume: string;
+      /** Marker that stands for "still to be done". */
+      readonly pending: string;
+    }
+  /** On the way back: the new version has not written to the data yet since the old one ended. */
+  | {
+      readonly kind: 'galera-untouched';
+      readonly container: ContainerName;
+      readonly previous: ContainerName;
+      readonly volume: string;
     }
   /** The whole RabbitMQ cluster as this member sees it, waited for. */
   | {

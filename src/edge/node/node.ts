@@ -29,7 +29,7 @@ import { type Look, lookScript, parseLook } from './look.ts';
 import { readTexts } from './read.ts';
 import { readRunLog, runLogName } from './run-log.ts';
 import { openSocket } from './sockets.ts';
-import { readVolume } from './volume.ts';
+import { readVolume, volumeWrittenSince } from './volume.ts';
 
 export interface NodeOptions extends SshOptions {
   /** Directory of the containers' configuration, absolute. Default `/etc/kolla`. */
@@ -164,6 +164,7 @@ function nodePort(parts: Parts, options: NodeOptions): OpenNode {
     readGeneration: (name, directory, which) => generations.readGeneration(host, root, run, name, directory, which),
     removeGenerations: (names) => generations.removeGenerations(host, root, change, names),
     readVolume: (name, files) => readVolume(host, engine, run, name, files),
+    volumeWrittenSince: (name, time) => volumeWrittenSince(host, engine, run, name, time),
     markerAge: (key) => markerAge(host, root, run, key),
     removeVolumes: (names) => containers.removeVolumes(engine, names),
     create: (name, spec, labels) => containers.createContainer(engine, name, spec, labels),
