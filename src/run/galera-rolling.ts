@@ -57,20 +57,23 @@ function problemsOf(answers: readonly GaleraAnswer[], members: number): string[]
   ];
 }
 
-/** A session that has just come back to its pool may be needed again at once; the next look finds it again. */
-const calmMs = 200;
+/**
+ * Milliseconds for which a session must have been idle to be ended, in the first, second and last third of the patience:
+ * the longer, the less likely it is that its client is just about to use it. The server counts from its last statement.
+ */
+const calmMs = [200, 20, 0] as const;
 
 /**
- * Ends client sessions where that costs nobody a transaction: such as are idle and in none. First those that are idle
- * for longer than a moment, which pools find out before they use them again; in the second half of the patience any.
- * Returns how many are left.
+ * Ends client sessions where that costs nobody a transaction: such as are idle and in none. Pools try a session before
+ * they use it, and take another. `share` is the part of the patience that has passed. Returns the ids of those left.
  */
 export async function endIdleSessions(
-  server: StepOf<'stop'>['cleanly'] & object,
+  server: NonNullable<StepOf<'stop'>['cleanly']>,
   share: number,
   { node, clients }: Pick<StepContext, 'node' | 'clients'>,
 ): Promise<readonly string[]> {
-  return clients.endIdleSessions(node, server, share < 0.5 ? calmMs : 0);
+  const third = Math.min(2, Math.floor(share * 3));
+  return clients.endIdleSessions(node, server, calmMs[third] ?? 0);
 }
 
 /** Sessions that came to other members meanwhile end there, as they are idle; new ones go to the preferred member. */
