@@ -3,7 +3,7 @@ import { clusterProblems } from '../core/galera/check.ts';
 import { dataVolume } from '../core/galera/member.ts';
 import { roomProblems, versionProblems } from '../core/galera/prechecks.ts';
 import { parseDataVersion } from '../core/galera/state-files.ts';
-import { type Diagnostic, error, warning } from '../core/model/diagnostic.ts';
+import { type Diagnostic, error } from '../core/model/diagnostic.ts';
 import { type HostName, imageName, label, type PinnedImage } from '../core/model/node.ts';
 import type { Observed } from '../core/plan/policy.ts';
 import type { Plan, StepOf } from '../core/plan/steps.ts';
@@ -93,13 +93,15 @@ function imageChanges({ steps }: Plan, { desired, observed, nodes }: Seen): read
 async function versions(changes: readonly ImageChange[], { loaded }: Seen): Promise<readonly Diagnostic[]> {
   const [first] = changes;
   if (first === undefined) return [];
-  const registry = await openSiteRegistry(loaded.site.scope(first.host));
+  const scope = loaded.site.scope(first.host);
+  const registry = await openSiteRegistry(scope);
   const { repository, digest } = first.image;
   const text = await registry.smallFile({ repository, tag: digest }, versionFile);
-  const wanted = text?.trim() ?? '';
+  const wanted = text?.trim() || String(scope.get('mariadb_image_version'));
   if (wanted === '') {
-    const message = `${imageName(first.image)} does not say which version of MariaDB it holds: whether it may take over the data that is there is not checked`;
-    return [warning('mariadb-version', message)];
+    const message = `${imageName(first.image)} does not say which version of MariaDB it holds: nobody knows whether it may take over the data that is there`;
+    const hint = 'say it with mariadb_image_version (11.8.6); an older version than that of the data destroys it';
+    return [error('mariadb-version', message, { hint })];
   }
   const found = await Promise.all(changes.map(memberVersion));
   const unknown = found.filter(({ server, data }) => server === undefined && data === undefined);

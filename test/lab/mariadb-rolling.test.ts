@@ -21,7 +21,7 @@ describe('members of MariaDB are replaced one after the other under load', () =>
         deploy(lab, ['reconfigure', ...mariadb, '-e', 'mariadb_max_connections=9000']),
       );
       expect(ran.code, ran.stdout + ran.stderr).toBe(0);
-      const replaced = [...ran.stdout.matchAll(/^(node\d) {2}stop mariadb/gm)].map(([, host]) => host);
+      const replaced = [...ran.stdout.matchAll(/^ *[\d.]+s {2}(node\d) {2}stop mariadb/gm)].map(([, host]) => host);
       expect(replaced).toEqual(['node3', 'node2', 'node1']);
     } finally {
       const back = await deploy(lab, ['reconfigure', ...mariadb]);
