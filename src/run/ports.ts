@@ -110,6 +110,8 @@ export interface VolumeLook {
   readonly mountpoint: string;
   /** Undefined when it could not be listed. */
   readonly entries: readonly string[] | undefined;
+  /** Seconds since the epoch, by the node's own clock. */
+  readonly now?: number | undefined;
   /** By name; what is missing, no regular file, or larger than 512 KiB is absent. */
   readonly texts: ReadonlyMap<string, string>;
 }

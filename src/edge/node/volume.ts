@@ -21,22 +21,21 @@ export async function readVolume(
   const mountpoint = Volumes?.find((volume) => volume.Name === name)?.Mountpoint;
   if (mountpoint === undefined) return undefined;
   const [listed, texts] = await Promise.all([
-    run(['ls', '-A', '--', mountpoint], ''),
+    run(['sh', '-c', 'date +%s && ls -A -- "$1"', 'sh', mountpoint], ''),
     readTexts(
       host,
       run,
       files.map((file) => `${mountpoint}/${file}`),
     ),
   ]);
+  const [now = '', ...entries] = listed.stdout
+    .toString('utf8')
+    .split('\n')
+    .filter((line) => line !== '');
   return {
     mountpoint,
-    entries:
-      listed.code === 0
-        ? listed.stdout
-            .toString('utf8')
-            .split('\n')
-            .filter((entry) => entry !== '')
-        : undefined,
+    entries: listed.code === 0 ? entries : undefined,
+    now: listed.code === 0 && /^\d+$/.test(now) ? Number(now) : undefined,
     texts: new Map(
       files.flatMap((file) => {
         const text = texts.get(`${mountpoint}/${file}`);
