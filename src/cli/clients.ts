@@ -61,6 +61,10 @@ export function createClients(): ClientsPort {
       const { formPrimary } = await import('../edge/mariadb/galera.ts');
       return formPrimary((address, port) => node.connect(address, port), server);
     },
+    ensureAccount: async (node, { server, ...account }) => {
+      const { ensureAccount } = await import('../edge/mariadb/account.ts');
+      return ensureAccount((address, port) => node.connect(address, port), server, account, patience);
+    },
     checkGate: async (node, gate) => {
       const { checkGate } = await import('../edge/gates/check.ts');
       return checkGate(node, gate);

@@ -11,6 +11,7 @@ import { distributeKeys } from './keys.ts';
 import type { NodePort } from './ports.ts';
 import { awaitWholeCluster, handOver, obeyOrder } from './rabbitmq.ts';
 import { failed, indent, type StepContext } from './step-context.ts';
+import { putData, runTask, setAside } from './task.ts';
 
 /** Carries one kind of step out; the text it returns is shown beside the finished step. */
 type Executor<K extends StepKind> = (step: StepOf<K>, context: StepContext) => Promise<string | undefined>;
@@ -155,6 +156,14 @@ export const executors: Executors = {
     return undefined;
   },
   'galera-synced': waitUntilSynced,
+
+  'database-account': async (step, { node, clients }) => {
+    const changes = await clients.ensureAccount(node, step);
+    return changes.join('; ') || 'was there';
+  },
+  task: runTask,
+  'set-aside': setAside,
+  'put-data': putData,
 
   gate: passGate,
   hook: runHook,

@@ -52,6 +52,18 @@ export interface NodePort {
   /** Seconds since a marker was written, by the node's own clock; undefined without one. */
   markerAge(key: string): Promise<number | undefined>;
 
+  /**
+   * Empties a volume whose data nothing uses. With `keep` what is in it moves to a directory of another volume, if there
+   * is room for as many MiB beside it. Nothing to do for one that is not there, or is empty.
+   */
+  emptyVolume(
+    name: string,
+    keep?: { readonly volume: string; readonly directory: string; readonly roomMb: number },
+  ): Promise<'was empty' | 'kept' | 'given up'>;
+
+  /** Moves what is in a directory of a volume into another volume, which must be empty. */
+  fillVolume(name: string, from: { readonly volume: string; readonly directory: string }): Promise<void>;
+
   /** Removes named volumes and what is in them. A missing one is fine. */
   removeVolumes(names: readonly string[]): Promise<void>;
 

@@ -23,6 +23,8 @@ export interface ClientsPort {
   countOthers(balancer: NodePort, container: ContainerName, servers: readonly BalancedServer[]): Promise<number>;
   /** The group of a Galera member that runs outside of a Primary component becomes one. */
   formPrimary(node: NodePort, server: StepOf<'galera-primary'>['server']): Promise<void>;
+  /** Returns what was changed, one short sentence each. */
+  ensureAccount(node: NodePort, account: StepOf<'database-account'>): Promise<readonly string[]>;
   ensureMessaging(node: NodePort, wish: StepOf<'messaging'>['wish']): Promise<readonly string[]>;
   /** One attempt, made from the node. What went wrong is an answer, in words; it never throws for that. */
   checkGate(node: NodePort, gate: EvaluatedGate): Promise<GateAnswer>;

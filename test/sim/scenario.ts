@@ -56,6 +56,7 @@ function clientsOf(world: SimulatedWorld): ClientsPort {
     ensureDatabases: () => needs('mariadb', 'haproxy'),
     ensureIdentity: () => needs('keystone', 'haproxy', 'mariadb'),
     ensureMessaging: () => needs('rabbitmq'),
+    ensureAccount: () => needs('mariadb'),
     formPrimary: async () => void (await needs('mariadb')),
     setServers: async (_balancer, container) => void (await needs(container)),
     countSessions: async () => 0,

@@ -1,3 +1,4 @@
+import { DeployError, error, exitCode } from '../../core/model/diagnostic.ts';
 import type { HostName } from '../../core/model/node.ts';
 import type { VolumeLook } from '../../run/ports.ts';
 import type { Engine } from '../docker/client.ts';
@@ -43,4 +44,73 @@ export async function readVolume(
       }),
     ),
   };
+}
+
+/** Data is moved by renaming; where volumes are on different file systems it is copied, which takes its time. */
+const moveMs = 24 * 3600 * 1000;
+
+/** A file system of its own has this directory. */
+const everything = '-mindepth 1 -maxdepth 1 ! -name lost+found';
+
+/**
+ * `$1` mountpoint, `$2` empty, or the directory in the other volume, `$3` MiB that must be free. Older data that was kept
+ * beside it makes room for it first.
+ */
+const emptyScript = `cd "$1" || exit 1
+[ -n "$(find . ${everything} -print -quit)" ] || { echo was empty; exit 0; }
+if [ -n "$2" ] && [ ! -e "$2" ]; then
+  find "$(dirname "$2")" -mindepth 1 -maxdepth 1 -name 'before-*' -exec rm -rf {} +
+fi
+if [ -n "$2" ] && [ "$(df -Pm . | awk 'NR == 2 { print $4 }')" -ge "$3" ]; then
+  mkdir -p "$2" && find . ${everything} -exec mv -f -t "$2" {} + && sync && echo kept
+else
+  find . ${everything} -exec rm -rf {} + && sync && echo given up
+fi`;
+
+/** What empties a member's volume before a restore, and tells what became of the data. */
+export async function emptyVolume(
+  engine: Engine,
+  run: RunOnNode,
+  name: string,
+  keep?: { readonly volume: string; readonly directory: string; readonly roomMb: number },
+): Promise<'was empty' | 'kept' | 'given up'> {
+  const { Volumes } = (await engine.get('list the volumes', '/volumes')) as {
+    readonly Volumes: readonly { readonly Name: string; readonly Mountpoint: string }[] | null;
+  };
+  const mountpoint = Volumes?.find((volume) => volume.Name === name)?.Mountpoint;
+  if (mountpoint === undefined) return 'was empty';
+  const target = keep === undefined ? '' : `${await madeVolume(engine, keep.volume)}/${keep.directory}`;
+  const args = [mountpoint, target, String(keep?.roomMb ?? 0)];
+  const said = await moved(engine, run, `empty the volume ${name}`, ['sh', '-c', emptyScript, 'sh', ...args]);
+  return said === 'was empty' || said === 'kept' ? said : 'given up';
+}
+
+/** `$1` the directory, `$2` its name from now on, which says that it is not whole any more, `$3` mountpoint. */
+const fillScript = `[ -z "$(find "$3" ${everything} -print -quit)" ] || { echo 'it is not empty' >&2; exit 1; }
+rm -rf "$2" && mv -T "$1" "$2" && find "$2" -mindepth 1 -maxdepth 1 -exec mv -t "$3" {} + && rmdir "$2" && sync`;
+
+/** Killed in the middle it leaves a directory `moving` in the other volume. */
+export async function fillVolume(
+  engine: Engine,
+  run: RunOnNode,
+  name: string,
+  from: { readonly volume: string; readonly directory: string },
+): Promise<void> {
+  const [target, source] = [await madeVolume(engine, name), await madeVolume(engine, from.volume)];
+  const args = [`${source}/${from.directory}`, `${source}/moving`, target];
+  await moved(engine, run, `fill the volume ${name}`, ['sh', '-c', fillScript, 'sh', ...args]);
+}
+
+async function moved(engine: Engine, run: RunOnNode, what: string, argv: readonly string[]): Promise<string> {
+  const result = await run(argv, '', moveMs);
+  if (result.code === 0) return result.stdout.toString('utf8').trim().split('\n').pop() ?? '';
+  const words = result.stderr.trim().split('\n').pop() || `the command ended with status ${result.code}`;
+  throw new DeployError([error('volume', `cannot ${what}: ${words}`, { host: engine.host })], exitCode.failed);
+}
+
+/** Where a volume lies; it is made if there is none. */
+async function madeVolume(engine: Engine, name: string): Promise<string> {
+  const made = await engine.call(`make the volume ${name}`, (docker) => docker.createVolume({ Name: name }));
+  const { Mountpoint } = made as unknown as { readonly Mountpoint: string };
+  return Mountpoint;
 }
