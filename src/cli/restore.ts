@@ -1,7 +1,7 @@
 import { clusterProblems } from '../core/galera/check.ts';
 import type { MemberEvidence, SeenMember } from '../core/galera/evidence.ts';
 import type { Backup } from '../core/mariadb-backup/backup.ts';
-import { findBackup, restorable } from '../core/mariadb-backup/chains.ts';
+import { chainOf, findBackup, restorable } from '../core/mariadb-backup/chains.ts';
 import {
   planForget,
   planRestore,
@@ -70,9 +70,11 @@ async function withSurvey<T>(options: ChangeOptions, output: Output, work: (surv
 async function restoreInput(survey: Survey, asked: string, output: Output): Promise<RestoreInput> {
   const evidence = await readCluster(survey);
   const seen = allSeen(evidence);
-  const backup = chosen(await readAllBackups(survey, output), asked);
+  const backups = await readAllBackups(survey, output);
+  const backup = chosen(backups, asked);
   const members = await recoveryMembers(survey, evidence, output);
-  if (!output.json) output.line(`${galeraTable(evidence, process.stdout.columns)}\n\n${backupsText([backup])}\n`);
+  const chain = backupsText(chainOf(backups, backup) ?? []);
+  if (!output.json) output.line(`${galeraTable(evidence, process.stdout.columns)}\n\n${chain}\n`);
   const balancers = survey.desired.balancers.filter(({ host, container }) =>
     survey.observed.get(host)?.containers.some((one) => one.name === container && one.state === 'running'),
   );

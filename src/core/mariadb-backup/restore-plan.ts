@@ -60,8 +60,7 @@ export function planRestore(input: RestoreInput, progress: Exclude<Progress, 'fo
   const rest = forming.steps.map(after);
   const ends = rest.map(({ id }) => id);
   for (const member of members) {
-    const forget = { kind: 'wipe', volumes: [], paths: [], markers: [restoreMarkerKey] } as const;
-    add(prefix, member, ends, 'the restore is over', forget);
+    add(prefix, member, ends, 'the restore is over', forget(member));
   }
   const [over, before] = [prefix.steps.filter(isEnd), prefix.steps.filter((step) => !isEnd(step))];
   return {
@@ -77,9 +76,15 @@ export function planRestore(input: RestoreInput, progress: Exclude<Progress, 'fo
 export function planForget(settings: BackupSettings, members: readonly RecoveryMember[]): Plan {
   const plan = new PlanBuilder();
   for (const member of members.filter(({ node }) => node.markers[restoreMarkerKey] !== undefined))
-    add(plan, member, [], 'the restore is over', { kind: 'wipe', volumes: [], paths: [], markers: [restoreMarkerKey] });
+    add(plan, member, [], 'the restore is over', forget(member));
   const nothing = { notices: [], causes: [], drift: [], diffs: [], waysBack: [] };
   return { ...nothing, verb: 'mariadb restore', site: settings.site, steps: plan.steps };
+}
+
+/** What was registered in the database is as old as the backup: the next run looks again. */
+function forget({ node }: RecoveryMember): StepAction {
+  const registered = Object.keys(node.markers).filter((key) => /^(?:databases|identity)\./.test(key));
+  return { kind: 'wipe', volumes: [], paths: [], markers: [restoreMarkerKey, ...registered] };
 }
 
 function isEnd({ kind }: Step): boolean {
@@ -163,8 +168,8 @@ function noticesOf({ backup, evidence, settings }: RestoreInput, host: HostName)
     `ALL DATA OF THE DATABASE is replaced by the backup of ${whenText(id)} on ${host}${at}: everything committed after it is lost`,
     ...evidence.flatMap((member) => lossText(member, position)),
     'every service is without its database from the first stop until the load balancer sees a member again',
-    `accounts of the database get their passwords of that time back; what is there now is kept in the volume ${settings.volume} of each node, in before-${id}, where there is room for both`,
-    'what services have made elsewhere since (images, messages, machines) is not undone',
+    `what is there now is kept in the volume ${settings.volume} of each node, in before-${id}, where there is room for both`,
+    'databases, accounts, passwords and records of Keystone are those of that time: deploy reconfigure brings them to what is wanted; what services have made elsewhere since (images, messages, machines) is not undone',
   ];
 }
 

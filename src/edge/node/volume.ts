@@ -110,7 +110,8 @@ async function moved(engine: Engine, run: RunOnNode, what: string, argv: readonl
 
 /** Where a volume lies; it is made if there is none. */
 async function madeVolume(engine: Engine, name: string): Promise<string> {
-  const made = await engine.call(`make the volume ${name}`, (docker) => docker.createVolume({ Name: name }));
-  const { Mountpoint } = made as unknown as { readonly Mountpoint: string };
-  return Mountpoint;
+  return engine.call(`make the volume ${name}`, async (docker) => {
+    await docker.createVolume({ Name: name });
+    return (await docker.getVolume(name).inspect()).Mountpoint;
+  });
 }
