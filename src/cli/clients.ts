@@ -73,6 +73,10 @@ export function createClients(): ClientsPort {
       const { shutDownCleanly } = await import('../edge/mariadb/sessions.ts');
       return shutDownCleanly((address, port) => node.connect(address, port), server);
     },
+    ensureAccount: async (node, { server, ...account }) => {
+      const { ensureAccount } = await import('../edge/mariadb/account.ts');
+      return ensureAccount((address, port) => node.connect(address, port), server, account, patience);
+    },
     checkGate: async (node, gate) => {
       const { checkGate } = await import('../edge/gates/check.ts');
       return checkGate(node, gate);

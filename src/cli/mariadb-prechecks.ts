@@ -1,8 +1,9 @@
 import type { Desired } from '../core/desired/model.ts';
 import { clusterProblems } from '../core/galera/check.ts';
 import { dataVolume } from '../core/galera/member.ts';
-import { roomProblems, versionProblems } from '../core/galera/prechecks.ts';
+import { backupProblems, roomProblems, versionProblems } from '../core/galera/prechecks.ts';
 import { parseDataVersion } from '../core/galera/state-files.ts';
+import { newestGoodBackup } from '../core/mariadb-backup/chains.ts';
 import { type Diagnostic, error } from '../core/model/diagnostic.ts';
 import { type HostName, imageName, label, type PinnedImage } from '../core/model/node.ts';
 import type { Observed } from '../core/plan/policy.ts';
@@ -36,7 +37,7 @@ export async function memberProblems(plan: Plan, survey: Seen): Promise<readonly
   if (problems.length > 0) return problems;
   const changed = imageChanges(plan, survey);
   if (changed.length === 0) return [];
-  const found = await Promise.all([versions(changed, survey), rooms(changed)]);
+  const found = await Promise.all([versions(changed, survey), rooms(changed), backups(changed, survey)]);
   return found.flat();
 }
 
@@ -125,6 +126,18 @@ async function memberVersion({ host, node, container, volume, runs }: ImageChang
   const [text] = versionFiles.flatMap((file) => look?.texts.get(file) ?? []);
   const data = text === undefined ? undefined : parseDataVersion(text);
   return { host, server: said && parseDataVersion(said.stdout), data };
+}
+
+/** Only where the data goes to another series nothing else leads back; it is asked before any other image, though. */
+async function backups(changes: readonly ImageChange[], { loaded }: Seen): Promise<readonly Diagnostic[]> {
+  const [first] = changes;
+  if (first === undefined) return [];
+  const scope = loaded.site.scope(first.host);
+  const { readBackups } = await import('../edge/mariadb/backups.ts');
+  const volume = String(scope.get('mariadb_backup_volume'));
+  const found = await Promise.all(changes.map(({ node }) => readBackups(node, volume)));
+  const newest = newestGoodBackup(found.flatMap((one) => one.backups));
+  return backupProblems(newest?.ageSeconds, Number(scope.get('mariadb_backup_wanted_hours')));
 }
 
 /** Asked in the containers, which see the filesystem of their data. */

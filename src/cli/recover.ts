@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { clusterProblems, isChanging } from '../core/galera/check.ts';
+import { answering, clusterProblems, isChanging } from '../core/galera/check.ts';
 import { decide } from '../core/galera/decide.ts';
 import type { DecideOptions, Decision, Refusal } from '../core/galera/decision.ts';
 import type { MemberEvidence, Recovered } from '../core/galera/evidence.ts';
@@ -113,7 +113,9 @@ async function planFor(
 
 /** Nothing is left to do. Members that the operator does without may be missing, and nothing else. */
 function whole(evidence: readonly MemberEvidence[], { without = [] }: DecideOptions): ExitCode {
-  const problems = clusterProblems(evidence.filter(({ host }) => !without.includes(host)));
+  const there = answering(evidence);
+  const counted = evidence.filter(({ host }) => !without.includes(host) || there.includes(host));
+  const problems = clusterProblems(counted);
   if (problems.length > 0) throw new DeployError(problems, exitCode.failed);
   return exitCode.ok;
 }

@@ -68,6 +68,13 @@ const phrases: { readonly [K in StepKind]: (step: StepOf<K>) => string } = {
   'galera-primary': (step) => `make the group of ${step.container} the Primary component`,
   'galera-synced': (step) =>
     `wait until ${step.container} is Synced, ${step.members} member${step.members === 1 ? '' : 's'} in all`,
+  'database-account': (step) => `ensure the database account ${step.user}`,
+  task: (step) => step.what,
+  'set-aside': ({ container, volume, keep }) =>
+    keep === undefined
+      ? `empty the volume ${volume}: half of a restore`
+      : `set the data of ${container} aside, to ${keep.directory} in the volume ${keep.volume}`,
+  'put-data': ({ container, volume, from }) => `put ${from.directory} into the volume ${volume} of ${container}`,
   gate: (step) => `gate: ${step.gate.name}`,
   hook: (step) => `run hook ${step.name}`,
   wipe: (step) =>

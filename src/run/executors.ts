@@ -13,6 +13,7 @@ import { runToEnd } from './one-shot.ts';
 import type { NodePort } from './ports.ts';
 import { awaitWholeCluster, handOver, obeyOrder } from './rabbitmq.ts';
 import { failed, type StepContext } from './step-context.ts';
+import { putData, runTask, setAside } from './task.ts';
 
 /** Carries one kind of step out; the text it returns is shown beside the finished step. */
 type Executor<K extends StepKind> = (step: StepOf<K>, context: StepContext) => Promise<string | undefined>;
@@ -147,6 +148,14 @@ export const executors: Executors = {
     return undefined;
   },
   'galera-synced': waitUntilSynced,
+
+  'database-account': async (step, { node, clients }) => {
+    const changes = await clients.ensureAccount(node, step);
+    return changes.join('; ') || 'was there';
+  },
+  task: runTask,
+  'set-aside': setAside,
+  'put-data': putData,
 
   gate: passGate,
   hook: runHook,

@@ -55,6 +55,18 @@ export interface NodePort {
   /** Seconds since a marker was written, by the node's own clock; undefined without one. */
   markerAge(key: string): Promise<number | undefined>;
 
+  /**
+   * Empties a volume whose data nothing uses. With `keep` what is in it moves to a directory of another volume, if there
+   * is room for as many MiB beside it. Nothing to do for one that is not there, or is empty.
+   */
+  emptyVolume(
+    name: string,
+    keep?: { readonly volume: string; readonly directory: string; readonly roomMb: number },
+  ): Promise<'was empty' | 'kept' | 'given up'>;
+
+  /** Moves what is in a directory of a volume into another volume, which must be empty. */
+  fillVolume(name: string, from: { readonly volume: string; readonly directory: string }): Promise<void>;
+
   /** Removes named volumes and what is in them. A missing one is fine. */
   removeVolumes(names: readonly string[]): Promise<void>;
 
@@ -113,6 +125,8 @@ export interface VolumeLook {
   readonly mountpoint: string;
   /** Undefined when it could not be listed. */
   readonly entries: readonly string[] | undefined;
+  /** Seconds since the epoch, by the node's own clock. */
+  readonly now?: number | undefined;
   /** By name; what is missing, no regular file, or larger than 512 KiB is absent. */
   readonly texts: ReadonlyMap<string, string>;
 }

@@ -33,6 +33,8 @@ export interface ClientsPort {
   endIdleSessions(node: NodePort, server: GaleraServer['server'], idleMs: number): Promise<readonly string[]>;
   /** A database server that is about to be stopped leaves nothing undone that another version might not understand. */
   shutDownCleanly(node: NodePort, server: GaleraServer['server']): Promise<void>;
+  /** Returns what was changed, one short sentence each. */
+  ensureAccount(node: NodePort, account: StepOf<'database-account'>): Promise<readonly string[]>;
   ensureMessaging(node: NodePort, wish: StepOf<'messaging'>['wish']): Promise<readonly string[]>;
   /** One attempt, made from the node. What went wrong is an answer, in words; it never throws for that. */
   checkGate(node: NodePort, gate: EvaluatedGate): Promise<GateAnswer>;

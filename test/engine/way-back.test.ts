@@ -113,6 +113,7 @@ async function bring(version: Version): Promise<RunResult> {
     ensureDatabases: nothing,
     ensureIdentity: nothing,
     ensureMessaging: nothing,
+    ensureAccount: nothing,
     formPrimary: async () => {},
     askGalera: nothing,
     endIdleSessions: nothing,

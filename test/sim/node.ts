@@ -13,7 +13,7 @@ import {
   type PinnedImage,
 } from '../../src/core/model/node.ts';
 import type { ContainerInspection, ExecResult, NodePort, VolumeLook } from '../../src/run/ports.ts';
-import { type Kept, keep, type StoredFile, stored, volumeLook } from './generations.ts';
+import { type Kept, keep, moveFiles, type StoredFile, stored, volumeLook } from './generations.ts';
 import { noteUpgrade } from './mariadb.ts';
 import type { SimulatedWorld } from './world.ts';
 
@@ -162,6 +162,17 @@ export class SimulatedNode implements NodePort {
 
   async markerAge(key: string): Promise<number | undefined> {
     return this.markers.has(key) ? 0 : undefined;
+  }
+
+  async emptyVolume(name: string, keep?: { volume: string; directory: string }) {
+    const to = keep && `/volumes/${keep.volume}/${keep.directory}`;
+    const moved = this.#change('empty', name, () => moveFiles(this.files, `/volumes/${name}`, to));
+    return moved ? (keep ? 'kept' : 'given up') : 'was empty';
+  }
+
+  async fillVolume(name: string, from: { volume: string; directory: string }): Promise<void> {
+    const directory = `/volumes/${from.volume}/${from.directory}`;
+    this.#change('fill', name, () => moveFiles(this.files, directory, `/volumes/${name}`));
   }
 
   async removeVolumes(names: readonly string[]): Promise<void> {

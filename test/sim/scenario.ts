@@ -57,6 +57,7 @@ function clientsOf(world: SimulatedWorld): ClientsPort {
     ensureDatabases: () => needs('mariadb', 'haproxy'),
     ensureIdentity: () => needs('keystone', 'haproxy', 'mariadb'),
     ensureMessaging: () => needs('rabbitmq'),
+    ensureAccount: () => needs('mariadb'),
     formPrimary: async () => void (await needs('mariadb')),
     askGalera: async (_, servers) => servers.map(({ host }) => memberAnswer(world, host)),
     endIdleSessions: async () => [],

@@ -5,6 +5,7 @@ import type { GaleraMember, GaleraServer } from '../galera/member.ts';
 import type { GenerationForm } from '../model/generation.ts';
 import type { HookName } from '../model/hook.ts';
 import type { ContainerName, ContainerSpec, FileContent, Healthcheck, HostName, PinnedImage } from '../model/node.ts';
+import type { Secret } from '../model/secret.ts';
 import type { PlanCause } from './causes.ts';
 import type { DriftEntry } from './drift.ts';
 
@@ -242,6 +243,44 @@ export type StepAction =
       readonly patienceSeconds: number;
       readonly deadlineSeconds: number;
       readonly marker?: Marker | undefined;
+    }
+  /** An account of the database and what it may do everywhere; one that is there keeps what it may do beyond that. */
+  | {
+      readonly kind: 'database-account';
+      readonly server: GaleraMember['server'];
+      readonly user: string;
+      readonly password: Secret;
+      readonly privileges: readonly string[];
+    }
+  /** A short-lived container does one thing, with files of its own that are gone with it. */
+  | {
+      readonly kind: 'task';
+      /** What it does, as a phrase. */
+      readonly what: string;
+      readonly name: ContainerName;
+      readonly spec: ContainerSpec;
+      readonly labels: Readonly<Record<string, string>>;
+      /** By the path of their directory in the container, which its image has; for root alone. */
+      readonly directory: string;
+      readonly files: readonly { readonly name: string; readonly content: string | Secret }[];
+      readonly timeoutSeconds: number;
+    }
+  /** The data of a member that does not run is kept in another volume, or given up where there is no room for both. */
+  | {
+      readonly kind: 'set-aside';
+      readonly container: ContainerName;
+      readonly volume: string;
+      /** Absent: what lies there is the half of a restore, and given up. */
+      readonly keep?: { readonly volume: string; readonly directory: string; readonly roomMb: number } | undefined;
+      readonly marker: Marker;
+    }
+  /** What a directory of one volume holds becomes what another volume holds. */
+  | {
+      readonly kind: 'put-data';
+      readonly container: ContainerName;
+      readonly volume: string;
+      readonly from: { readonly volume: string; readonly directory: string };
+      readonly marker: Marker;
     }
   /** Nothing that needs it goes on before it has passed. */
   | { readonly kind: 'gate'; readonly gate: EvaluatedGate }
