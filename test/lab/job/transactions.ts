@@ -42,7 +42,7 @@ export class Transactions {
     this.#name = name;
   }
 
-  async start(pools = 6, bare = 2): Promise<void> {
+  async start(pools = 20, bare = 2): Promise<void> {
     const connection = await connect(this.#lab, this.#lab.vip);
     await connection.query(`CREATE DATABASE IF NOT EXISTS ${database}`);
     await connection.query(`CREATE TABLE IF NOT EXISTS ${database}.rows (id VARCHAR(64) PRIMARY KEY, part INT)`);
@@ -125,7 +125,8 @@ export class Transactions {
         }
         this.acknowledged.push(id);
         this.#times.push(performance.now());
-        if (kind === 'pool') await sleep(40);
+        // A connection of a pool is idle most of the time.
+        if (kind === 'pool') await sleep(250 + 50 * (number % 5));
       } catch (cause) {
         const at = (performance.now() - this.#began) / 1000;
         const said = cause instanceof Error ? cause.message : String(cause);
