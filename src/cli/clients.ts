@@ -61,6 +61,22 @@ export function createClients(): ClientsPort {
       const { formPrimary } = await import('../edge/mariadb/galera.ts');
       return formPrimary((address, port) => node.connect(address, port), server);
     },
+    askGalera: async (node, servers) => {
+      const { askMembers } = await import('../edge/mariadb/evidence.ts');
+      return askMembers((address, port) => node.connect(address, port), servers);
+    },
+    endIdleSessions: async (node, server, idleMs) => {
+      const { endIdleSessions } = await import('../edge/mariadb/sessions.ts');
+      return endIdleSessions((address, port) => node.connect(address, port), server, idleMs);
+    },
+    shutDownCleanly: async (node, server) => {
+      const { shutDownCleanly } = await import('../edge/mariadb/sessions.ts');
+      return shutDownCleanly((address, port) => node.connect(address, port), server);
+    },
+    ensureAccount: async (node, { server, ...account }) => {
+      const { ensureAccount } = await import('../edge/mariadb/account.ts');
+      return ensureAccount((address, port) => node.connect(address, port), server, account, patience);
+    },
     checkGate: async (node, gate) => {
       const { checkGate } = await import('../edge/gates/check.ts');
       return checkGate(node, gate);

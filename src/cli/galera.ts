@@ -2,7 +2,7 @@ import type { DesiredContainer, DesiredService } from '../core/desired/model.ts'
 import { answering, strangers } from '../core/galera/check.ts';
 import type { MemberEvidence, Recovered } from '../core/galera/evidence.ts';
 import { keptNotice } from '../core/galera/kept-data.ts';
-import type { GaleraMember } from '../core/galera/member.ts';
+import { dataVolume, type GaleraMember } from '../core/galera/member.ts';
 import { type RecoveryMember, recoveredMarker } from '../core/galera/recover-plan.ts';
 import { DeployError, type Diagnostic, error, exitCode } from '../core/model/diagnostic.ts';
 import { generationMarkerKey } from '../core/model/generation.ts';
@@ -18,9 +18,6 @@ import { type Survey, takeSurvey } from './survey.ts';
 
 /** The service whose members these commands are about. */
 const service = 'mariadb';
-
-/** Where the data lies in a member's container. */
-const dataDirectory = '/var/lib/mysql';
 
 /** A look at the hosts of the cluster and its load balancers. Members that do not answer are evidence, not an error. */
 export async function surveyCluster(options: SelectionOptions, output: Output, holder?: LockHolder): Promise<Survey> {
@@ -137,14 +134,13 @@ function containerOf(survey: Survey, host: HostName): DesiredContainer | undefin
 
 function placeOf({ loaded }: Survey, { host, name, spec }: DesiredContainer): GaleraMember {
   const scope = loaded.site.scope(host);
-  const bind = spec.volumes.find((one) => one.split(':')[1]?.replace(/\/$/, '') === dataDirectory) ?? '';
   const server = {
     address: String(scope.get('api_interface_address')),
     port: Number(scope.get('mariadb_port')),
     user: String(scope.get('database_user')),
     password: new Secret(String(scope.get('database_password'))),
   };
-  return { host, container: name, volume: bind.split(':')[0] ?? '', server };
+  return { host, container: name, volume: dataVolume(spec), server };
 }
 
 /**

@@ -141,12 +141,25 @@ export const optionSets = {
     )
       .argParser(commaList)
       .default([]),
-    new Option('--accept-loss', 'recover: commits that only other members have may be lost').default(false),
+    new Option(
+      '--accept-loss',
+      'recover: commits that only other members have may be lost; restore: all after the backup are',
+    ).default(false),
     new Option(
       '--keep-data',
       'recover: members whose data a state transfer may replace get a copy of all of it first, where there is room',
     ).default(false),
     new Option('--again', 'recover: form the cluster a second time within an hour').default(false),
+  ],
+  backup: () => [
+    new Option('--full', 'backup: all data, which is the default').default(false),
+    new Option('--incremental', 'backup: only what changed since the latest one').default(false),
+    new Option('--list', 'backup: show the backups there are, and stop').default(false),
+    new Option('--fetch <dir>', 'backup: copy it to this directory here, with what it is based on'),
+  ],
+  restore: () => [
+    new Option('--backup <id>', 'restore: this backup instead of the latest one').default('latest'),
+    new Option('--from-dir <dir>', 'restore: from a backup that was fetched to this directory here'),
   ],
   json: () => [new Option('--json', 'machine-readable output').default(false)],
   resume: () => [new Option('-y, --yes', 'carry the plan out without asking').default(false)],

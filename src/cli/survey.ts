@@ -131,12 +131,22 @@ export async function planFor(
   if (coarse.ok) {
     await checkNoMemberElsewhere(coarse.value, survey, output);
     output.diagnostics(await allowedByBroker(coarse.value, survey));
+    output.diagnostics(await allowedByDatabase(coarse.value, survey));
   }
   const full = coarse.ok ? missingRoom(coarse.value, observed) : [];
   if (full.length > 0) throw new DeployError(full, exitCode.nodeNotUsable);
   const details = coarse.ok ? await readDetails(coarse.value, survey) : undefined;
   if (details === undefined) return unwrap(coarse, output, exitCode.nodeNotUsable);
   return unwrap(makePlan({ ...input, details }), output, exitCode.nodeNotUsable);
+}
+
+/** Warnings; throws DeployError (exit 4) when members of MariaDB must not be touched, or not by that version. */
+async function allowedByDatabase(plan: Plan, survey: Survey): Promise<readonly Diagnostic[]> {
+  if (!plan.steps.some(({ kind }) => kind === 'galera-check')) return [];
+  const { memberProblems } = await import('./mariadb-prechecks.ts');
+  const problems = await memberProblems(plan, survey);
+  if (problems.some(({ severity }) => severity === 'error')) throw new DeployError(problems, exitCode.nodeNotUsable);
+  return problems;
 }
 
 /** Warnings; throws DeployError (exit 4) when RabbitMQ allows no such change of its version. */

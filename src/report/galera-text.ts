@@ -1,5 +1,4 @@
 import { type Decision, type Joiner, lossesOf, overwritten, type Reason, type Rule } from '../core/galera/decision.ts';
-import type { Progress } from '../core/galera/progress.ts';
 import { lossText, positionText } from '../core/galera/refusals.ts';
 
 /** A decision for the operator: what is done, why, what it costs, and what to type where nothing is done. */
@@ -96,14 +95,4 @@ export function galeraJson(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(galeraJson);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, galeraJson(one)]));
-}
-
-/** One line for who waits. */
-export function progressText(host: string, progress: Progress): string {
-  const from = 'donor' in progress && progress.donor ? ` from ${progress.donor}` : '';
-  if (progress.kind === 'synced') return `${host} is Synced`;
-  if (progress.kind === 'gone') return `${host}: ${progress.why}`;
-  if (progress.kind === 'silent')
-    return from ? `waiting for ${host}: state transfer (SST)${from}` : `waiting for ${host}: starting`;
-  return `waiting for ${host}: applying what it missed (IST)${from}, ${Math.floor(progress.share * 100)} %, ${progress.behind} behind`;
 }

@@ -44,6 +44,7 @@ export function planJson(plan: Plan): unknown {
 }
 
 function withoutContents(step: Step): object {
+  if (step.kind === 'task') return { ...step, files: step.files.map(({ name }) => name) };
   if (step.kind !== 'write') return step;
   return { ...step, files: step.files.map(({ path, mode, content }) => ({ path, mode, sha256: sha256(content) })) };
 }

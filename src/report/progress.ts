@@ -70,7 +70,7 @@ function eventText(event: Event): string | undefined {
   if (event.event === 'done')
     return `${subject}: done${event.note ? ` (${event.note})` : ''} in ${(event.ms / 1000).toFixed(1)} s`;
   if (event.event === 'progress' && event.step.kind === 'hook') return `${event.step.name}: ${event.line}`;
-  if (event.event === 'progress' && event.step.kind === 'galera-synced')
+  if (event.event === 'progress' && (event.step.kind === 'galera-synced' || event.step.kind === 'galera-check'))
     return `${event.step.host}  ${event.step.container}: ${event.line}`;
   if (event.event === 'failed') return `${subject}: FAILED\n${event.diagnostics.map(formatDiagnostic).join('\n')}`;
   if (event.event === 'reverting') return `${event.way.container}: going back to what served before`;

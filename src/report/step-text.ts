@@ -48,7 +48,13 @@ const phrases: { readonly [K in StepKind]: (step: StepOf<K>) => string } = {
   identity: (step) => `register ${step.service} in Keystone`,
   messaging: (step) => `ensure RabbitMQ users ${step.wish.users.map((u) => u.name).join(', ')}`,
   keys: (step) => `share the ${step.wish.kind} keys of ${step.wish.container}`,
-  'galera-check': (step) => `check that ${step.members} Galera members are Synced`,
+  'galera-check': (step) =>
+    step.members === 1
+      ? 'check that the Galera cluster runs and nobody else is joining it'
+      : `check that ${step.members} Galera members are Synced`,
+  'galera-sessions': (step) => `move idle sessions back to ${step.container} on ${step.host}`,
+  'galera-upgrade': (step) => `upgrade the data of ${step.container} with ${step.name}`,
+  'galera-untouched': (step) => `check that the data of ${step.container} has not been written to since`,
   'rabbitmq-check': (step) =>
     step.leaves
       ? 'wait until the RabbitMQ cluster is whole and can do without this member'
@@ -64,6 +70,13 @@ const phrases: { readonly [K in StepKind]: (step: StepOf<K>) => string } = {
   'galera-primary': (step) => `make the group of ${step.container} the Primary component`,
   'galera-synced': (step) =>
     `wait until ${step.container} is Synced, ${step.members} member${step.members === 1 ? '' : 's'} in all`,
+  'database-account': (step) => `ensure the database account ${step.user}`,
+  task: (step) => step.what,
+  'set-aside': ({ container, volume, keep }) =>
+    keep === undefined
+      ? `empty the volume ${volume}: half of a restore`
+      : `set the data of ${container} aside, to ${keep.directory} in the volume ${keep.volume}`,
+  'put-data': ({ container, volume, from }) => `put ${from.directory} into the volume ${volume} of ${container}`,
   gate: (step) => `gate: ${step.gate.name}`,
   hook: (step) => `run hook ${step.name}`,
   wipe: (step) =>

@@ -1,4 +1,5 @@
 import type { StepOf } from '../core/plan/steps.ts';
+import { endIdleSessions } from './galera-rolling.ts';
 import type { NodePort } from './ports.ts';
 import { failed, type StepContext } from './step-context.ts';
 
@@ -8,6 +9,8 @@ interface Balancer {
 }
 
 const pollMs = 100;
+/** A database notes its transactions for those who ask ten times a second at most. */
+const sessionPollMs = 200;
 /** A replica that has only just come back may still fail a check of a load balancer. */
 const othersPatienceMs = 30_000;
 
@@ -25,11 +28,13 @@ export async function drainServers(step: StepOf<'drain'>, context: StepContext):
   await Promise.all(balancers.map((b) => clients.setServers(b.node, b.container, 'drain', step.servers)));
   const started = clock.now();
   for (;;) {
+    const share = (clock.now() - started) / (step.patienceSeconds * 1000);
+    if (step.sessions) await endIdleSessions(step.sessions, share, context);
     const counts = await Promise.all(balancers.map((b) => clients.countSessions(b.node, b.container, step.servers)));
     const sessions = counts.reduce((sum, count) => sum + count, 0);
     if (sessions === 0) return undefined;
     if (clock.now() - started > step.patienceSeconds * 1000) return `${sessions} sessions did not end in time`;
-    await clock.sleep(pollMs);
+    await clock.sleep(step.sessions ? sessionPollMs : pollMs);
   }
 }
 

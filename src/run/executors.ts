@@ -5,13 +5,16 @@ import type { Step, StepKind, StepOf } from '../core/plan/steps.ts';
 import { drainServers, undrainServers } from './drain.ts';
 import { findPosition, keepState, waitUntilSynced } from './galera.ts';
 import { clearData, copyData } from './galera-copy.ts';
+import { checkCluster, checkUntouched, moveSessions, upgradeData } from './galera-rolling.ts';
 import { passGate } from './gate.ts';
 import { waitUntilHealthy } from './health.ts';
 import { runHook } from './hook.ts';
 import { distributeKeys } from './keys.ts';
+import { runToEnd } from './one-shot.ts';
 import type { NodePort } from './ports.ts';
 import { awaitWholeCluster, handOver, obeyOrder } from './rabbitmq.ts';
-import { failed, indent, type StepContext } from './step-context.ts';
+import { failed, type StepContext } from './step-context.ts';
+import { putData, runTask, setAside } from './task.ts';
 
 /** Carries one kind of step out; the text it returns is shown beside the finished step. */
 type Executor<K extends StepKind> = (step: StepOf<K>, context: StepContext) => Promise<string | undefined>;
@@ -41,6 +44,7 @@ export const executors: Executors = {
   stop: async (step, context) => {
     const { node } = context;
     const note = step.maintenance ? await handOver(step, context) : undefined;
+    if (step.cleanly) await context.clients.shutDownCleanly(node, step.cleanly);
     await node.stop(step.container, step.graceSeconds);
     if (step.aside !== undefined) {
       await node.remove(step.aside);
@@ -132,24 +136,10 @@ export const executors: Executors = {
 
   keys: distributeKeys,
 
-  'galera-check': async (step, { node }) => {
-    const status = await galeraStatus(step, node);
-    const problems = [
-      ...(status.wsrep_cluster_status === 'Primary' ? [] : ['not part of the Primary component']),
-      ...(status.wsrep_local_state_comment === 'Synced' ? [] : [`state ${status.wsrep_local_state_comment}`]),
-      ...(Number(status.wsrep_cluster_size) >= step.members
-        ? []
-        : [`${status.wsrep_cluster_size} of ${step.members} members`]),
-      ...(step.alone && Number(status.wsrep_cluster_size) > 1
-        ? [`${status.wsrep_cluster_size} members, though its group has one`]
-        : []),
-    ];
-    if (problems.length > 0) {
-      throw failed(step, `the Galera cluster is not whole: ${problems.join(', ')}`, 'no member is touched until it is');
-    }
-    return `${status.wsrep_cluster_size} members, Synced`;
-  },
-
+  'galera-check': checkCluster,
+  'galera-sessions': moveSessions,
+  'galera-upgrade': upgradeData,
+  'galera-untouched': checkUntouched,
   'rabbitmq-check': awaitWholeCluster,
   rabbitmq: obeyOrder,
   'galera-state': keepState,
@@ -161,6 +151,14 @@ export const executors: Executors = {
     return undefined;
   },
   'galera-synced': waitUntilSynced,
+
+  'database-account': async (step, { node, clients }) => {
+    const changes = await clients.ensureAccount(node, step);
+    return changes.join('; ') || 'was there';
+  },
+  task: runTask,
+  'set-aside': setAside,
+  'put-data': putData,
 
   gate: passGate,
   hook: runHook,
@@ -189,43 +187,9 @@ async function formToRecord(step: StepOf<'record'>, node: NodePort): Promise<Gen
 }
 
 async function runOneShot(step: StepOf<'one-shot'>, context: StepContext): Promise<string | undefined> {
-  const { node, runId, progress } = context;
-  // One of an interrupted run may still be at it: a migration is never killed half-way.
-  if ((await node.inspect(step.name))?.running === true) {
-    progress(`waiting for the ${step.name} of an earlier run`);
-    await node.wait(step.name, step.timeoutSeconds * 1000);
-  }
-  await node.remove(step.name);
-  await node.create(step.name, step.spec, { ...step.labels, [label.run]: runId });
-  await node.start(step.name);
-  const code = await node.wait(step.name, step.timeoutSeconds * 1000);
-  if (code !== 0) {
-    const logs = await node.logs(step.name, 20);
-    throw failed(
-      step,
-      `${step.name} ended with ${code}; it logged last:\n${indent(logs)}`,
-      'the container is kept: docker logs',
-    );
-  }
-  await node.remove(step.name);
-  await node.writeMarker(step.marker.key, step.marker.value);
+  await runToEnd(step, context);
+  await context.node.writeMarker(step.marker.key, step.marker.value);
   return undefined;
-}
-
-async function galeraStatus(step: StepOf<'galera-check'>, node: NodePort): Promise<Record<string, string>> {
-  const query =
-    "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_status','wsrep_local_state_comment','wsrep_cluster_size')";
-  const result = await node.exec(step.container, ['mariadb', '--protocol=socket', '-N', '-B', '-e', query], {
-    timeoutMs: 20_000,
-  });
-  if (result.code !== 0) throw failed(step, `cannot ask ${step.container} for its state: ${lastLine(result)}`);
-  return Object.fromEntries(
-    result.stdout
-      .trim()
-      .split('\n')
-      .map((line) => line.split('\t'))
-      .map(([name = '', value = '']) => [name, value]),
-  );
 }
 
 function lastLine(result: { stdout: string; stderr: string }): string {

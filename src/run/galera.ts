@@ -1,4 +1,5 @@
 import { grastateToBootstrap, parseGrastate, parseRecovered } from '../core/galera/state-files.ts';
+import { transferOf, transferWords } from '../core/galera/transfer.ts';
 import { isZero } from '../core/galera/votes.ts';
 import { label } from '../core/model/node.ts';
 import type { StepOf } from '../core/plan/steps.ts';
@@ -121,22 +122,24 @@ function wordsOf(status: Status): string {
   const size = Number(get('wsrep_cluster_size'));
   const seqno = get('wsrep_last_committed');
   const component = get('wsrep_cluster_status') === 'Primary' ? '' : `${get('wsrep_cluster_status')}, `;
-  return `${component}${get('wsrep_local_state_comment')}, ${size} member${size === 1 ? '' : 's'}, seqno ${seqno}`;
+  const arrived = get('wsrep_ist_receive_status');
+  const ist = arrived === '' ? '' : `, IST ${arrived}`;
+  return `${component}${get('wsrep_local_state_comment')}, ${size} member${size === 1 ? '' : 's'}, seqno ${seqno}${ist}`;
 }
 
 /**
  * For a shell in the container, `$1` the query: the server's answer, or where there is none what it logged last of a
- * state transfer or of its start, and how much data there is by now.
+ * state transfer and of its start, and how much data there is by now.
  */
 const askScript = `
 if mariadb --protocol=socket --connect-timeout=5 -N -B -e "$1" 2>/dev/null; then exit 0; fi
 tail -n 200 /var/log/kolla/mariadb/mariadb.log 2>/dev/null |
-  grep -E 'IST|SST|transfer|Shifting|Recovered position|crash recovery|no nodes coming|failed to reach primary' | tail -n 1
+  grep -E 'IST|SST|wsrep_sst|transfer|Selected|Shifting|starting as|Recovered position|crash recovery|no nodes coming|failed to reach primary'
 du -sm /var/lib/mysql 2>/dev/null | cut -f 1
 exit 1`;
 
 const query =
-  "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_status','wsrep_local_state_comment','wsrep_cluster_size','wsrep_ready','wsrep_last_committed')";
+  "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_status','wsrep_local_state_comment','wsrep_cluster_size','wsrep_ready','wsrep_last_committed','wsrep_ist_receive_status')";
 
 async function ask(container: string, node: NodePort): Promise<{ status: Status } | { words: string }> {
   const result = await node.exec(container, ['/bin/sh', '-c', askScript, 'sh', query], { timeoutMs: 30_000 });
@@ -144,6 +147,8 @@ async function ask(container: string, node: NodePort): Promise<{ status: Status 
   if (result.code === 0)
     return { status: new Map(lines.map((line) => [line.split('\t')[0] ?? '', line.split('\t')[1] ?? ''])) };
   const megabytes = lines.pop() ?? '';
+  const transfer = transferOf(lines);
+  if (transfer) return { words: transferWords(transfer, megabytes) };
   const logged = lines
     .at(-1)
     ?.replace(/^.*?WSREP: /, '')

@@ -52,9 +52,23 @@ export interface NodePort {
 
   /** How much lies in a volume, and how much room is left where volumes are kept; undefined when there is no such volume. */
   measureVolume(name: string): Promise<VolumeSize | undefined>;
+  /** Whether anything in a volume was written after this time of the node's own clock (RFC 3339). */
+  volumeWrittenSince(name: string, time: string): Promise<boolean>;
 
   /** Seconds since a marker was written, by the node's own clock; undefined without one. */
   markerAge(key: string): Promise<number | undefined>;
+
+  /**
+   * Empties a volume whose data nothing uses. With `keep` what is in it moves to a directory of another volume, if there
+   * is room for as many MiB beside it. Nothing to do for one that is not there, or is empty.
+   */
+  emptyVolume(
+    name: string,
+    keep?: { readonly volume: string; readonly directory: string; readonly roomMb: number },
+  ): Promise<'was empty' | 'kept' | 'given up'>;
+
+  /** Moves what is in a directory of a volume into another volume, which must be empty. */
+  fillVolume(name: string, from: { readonly volume: string; readonly directory: string }): Promise<void>;
 
   /** Removes named volumes and what is in them. A missing one is fine. */
   removeVolumes(names: readonly string[]): Promise<void>;
@@ -114,6 +128,8 @@ export interface VolumeLook {
   readonly mountpoint: string;
   /** Undefined when it could not be listed. */
   readonly entries: readonly string[] | undefined;
+  /** Seconds since the epoch, by the node's own clock. */
+  readonly now?: number | undefined;
   /** By name; what is missing, no regular file, or larger than 512 KiB is absent. */
   readonly texts: ReadonlyMap<string, string>;
 }
@@ -124,6 +140,8 @@ export interface ContainerInspection {
   readonly exitCode: number;
   readonly restartCount: number;
   readonly startedAt: string;
+  /** When it last ended, by the node's own clock (RFC 3339). */
+  readonly finishedAt?: string | undefined;
   /** Shell command of the health check it was created with. */
   readonly check?: string | undefined;
 }

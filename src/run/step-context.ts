@@ -1,6 +1,7 @@
 import type { EvaluatedGate } from '../core/desired/gate.ts';
 import type { BalancedServer } from '../core/desired/model.ts';
-import type { Recovered } from '../core/galera/evidence.ts';
+import type { LiveStatus, Recovered } from '../core/galera/evidence.ts';
+import type { GaleraServer } from '../core/galera/member.ts';
 import { DeployError, error, exitCode } from '../core/model/diagnostic.ts';
 import type { ContainerName, HostName } from '../core/model/node.ts';
 import type { Step, StepOf } from '../core/plan/steps.ts';
@@ -23,9 +24,25 @@ export interface ClientsPort {
   countOthers(balancer: NodePort, container: ContainerName, servers: readonly BalancedServer[]): Promise<number>;
   /** The group of a Galera member that runs outside of a Primary component becomes one. */
   formPrimary(node: NodePort, server: StepOf<'galera-primary'>['server']): Promise<void>;
+  /** Each member's own words, or why it gave none; asked from this node, all at once. */
+  askGalera(node: NodePort, servers: readonly GaleraServer[]): Promise<readonly GaleraAnswer[]>;
+  /**
+   * Ends the client sessions of a database server that have been idle so long and are in no transaction. Returns the
+   * ids of those that are left.
+   */
+  endIdleSessions(node: NodePort, server: GaleraServer['server'], idleMs: number): Promise<readonly string[]>;
+  /** A database server that is about to be stopped leaves nothing undone that another version might not understand. */
+  shutDownCleanly(node: NodePort, server: GaleraServer['server']): Promise<void>;
+  /** Returns what was changed, one short sentence each. */
+  ensureAccount(node: NodePort, account: StepOf<'database-account'>): Promise<readonly string[]>;
   ensureMessaging(node: NodePort, wish: StepOf<'messaging'>['wish']): Promise<readonly string[]>;
   /** One attempt, made from the node. What went wrong is an answer, in words; it never throws for that. */
   checkGate(node: NodePort, gate: EvaluatedGate): Promise<GateAnswer>;
+}
+
+export interface GaleraAnswer {
+  readonly host: HostName;
+  readonly said: LiveStatus | { readonly why: string };
 }
 
 /** What a run takes from outside; the clock and chance are among it, so that tests can hold them. */

@@ -113,7 +113,11 @@ async function bring(version: Version): Promise<RunResult> {
     ensureDatabases: nothing,
     ensureIdentity: nothing,
     ensureMessaging: nothing,
+    ensureAccount: nothing,
     formPrimary: async () => {},
+    askGalera: nothing,
+    endIdleSessions: nothing,
+    shutDownCleanly: async () => {},
   };
   const balancing = { setServers: async () => {}, countSessions: async () => 0, countOthers: async () => 0 };
   const checkGate = async () => ({ ok: true }) as const;

@@ -42,3 +42,13 @@ export function volumeLook(mountpoint: string, all: ReadonlyMap<string, StoredFi
   const texts = new Map(named.filter(([file]) => wanted.includes(file)));
   return { mountpoint, entries: named.map(([file]) => file), texts };
 }
+
+/** Moves files below one directory below another one, or away; tells whether there were any. */
+export function moveFiles(all: Map<string, StoredFile>, from: string, to: string | undefined): boolean {
+  const inside = [...all].filter(([path]) => path.startsWith(`${from}/`));
+  for (const [path, file] of inside) {
+    all.delete(path);
+    if (to !== undefined) all.set(`${to}${path.slice(from.length)}`, file);
+  }
+  return inside.length > 0;
+}

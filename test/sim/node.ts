@@ -14,7 +14,8 @@ import {
   type PinnedImage,
 } from '../../src/core/model/node.ts';
 import type { ContainerInspection, ExecResult, NodePort, VolumeLook } from '../../src/run/ports.ts';
-import { type Kept, keep, type StoredFile, stored, volumeLook } from './generations.ts';
+import { type Kept, keep, moveFiles, type StoredFile, stored, volumeLook } from './generations.ts';
+import { noteUpgrade } from './mariadb.ts';
 import type { SimulatedWorld } from './world.ts';
 
 export interface SimulatedContainer {
@@ -160,8 +161,23 @@ export class SimulatedNode implements NodePort {
     return this.volumes.has(name) ? { usedKib: 1, freeKib: 1024 ** 2 } : undefined;
   }
 
+  async volumeWrittenSince(name: string): Promise<boolean> {
+    return this.#world.written(this, name);
+  }
+
   async markerAge(key: string): Promise<number | undefined> {
     return this.markers.has(key) ? 0 : undefined;
+  }
+
+  async emptyVolume(name: string, keep?: { volume: string; directory: string }) {
+    const to = keep && `/volumes/${keep.volume}/${keep.directory}`;
+    const moved = this.#change('empty', name, () => moveFiles(this.files, `/volumes/${name}`, to));
+    return moved ? (keep ? 'kept' : 'given up') : 'was empty';
+  }
+
+  async fillVolume(name: string, from: { volume: string; directory: string }): Promise<void> {
+    const directory = `/volumes/${from.volume}/${from.directory}`;
+    this.#change('fill', name, () => moveFiles(this.files, directory, `/volumes/${name}`));
   }
 
   async removeVolumes(names: readonly string[]): Promise<void> {
@@ -197,6 +213,7 @@ export class SimulatedNode implements NodePort {
       }
       container.loaded = this.directoryHash(container);
       const short = container.spec.restart === 'no';
+      if (name === 'upgrade_mariadb') noteUpgrade(this, container);
       const crashed = this.#world.crashes(container);
       container.exitCode = short ? this.#world.exitCodeOf(name) : crashed ? 1 : 0;
       container.state = short || crashed ? 'exited' : 'running';
@@ -238,7 +255,15 @@ export class SimulatedNode implements NodePort {
     const { id, exitCode, restartCount, spec } = found;
     const running = found.state === 'running';
     const check = spec.healthcheck?.test;
-    return { id, running, exitCode, restartCount, startedAt: '2026-01-01T00:00:00Z', check };
+    return {
+      id,
+      running,
+      exitCode,
+      restartCount,
+      startedAt: '2026-01-01T00:00:00Z',
+      finishedAt: '2026-01-01T00:00:01Z',
+      check,
+    };
   }
 
   async settingsDiffering(name: string, spec: ContainerSpec): Promise<readonly string[]> {

@@ -6,6 +6,7 @@ import type { ChangeVerb, Observed } from '../../src/core/plan/policy.ts';
 import type { Plan } from '../../src/core/plan/steps.ts';
 import { type RunEvent, type RunOptions, type RunResult, runPlan } from '../../src/run/run.ts';
 import type { ClientsPort, RunPorts } from '../../src/run/step-context.ts';
+import { memberAnswer } from './mariadb.ts';
 import { SimulatedNode } from './node.ts';
 import { addressOf, type Choice, must, type SimulatedSite } from './site.ts';
 import { type Operation, SimulatedWorld } from './world.ts';
@@ -56,7 +57,11 @@ function clientsOf(world: SimulatedWorld): ClientsPort {
     ensureDatabases: () => needs('mariadb', 'haproxy'),
     ensureIdentity: () => needs('keystone', 'haproxy', 'mariadb'),
     ensureMessaging: () => needs('rabbitmq'),
+    ensureAccount: () => needs('mariadb'),
     formPrimary: async () => void (await needs('mariadb')),
+    askGalera: async (_, servers) => servers.map(({ host }) => memberAnswer(world, host)),
+    endIdleSessions: async () => [],
+    shutDownCleanly: async () => void (await needs('mariadb')),
     setServers: async (_balancer, container) => void (await needs(container)),
     countSessions: async () => 0,
     countOthers: async () => world.othersServing(),

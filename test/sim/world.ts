@@ -1,6 +1,7 @@
 import type { EvaluatedGate } from '../../src/core/desired/gate.ts';
 import type { HostName } from '../../src/core/model/node.ts';
 import type { ExecResult, GateAnswer, HookOutcome, HooksPort } from '../../src/run/ports.ts';
+import { databaseVersion } from './mariadb.ts';
 import type { SimulatedContainer, SimulatedNode } from './node.ts';
 
 /** One change of a node, in the order in which it happened over all nodes. */
@@ -27,6 +28,8 @@ export class SimulatedWorld {
   gate: (host: HostName, gate: EvaluatedGate) => GateAnswer = () => ({ ok: true });
   /** How an operator's executable ends. */
   hook: (hook: Parameters<HooksPort['run']>[0]) => HookOutcome = () => ({ ok: true });
+  /** Whether a volume has been written to since the container that was set aside had ended. */
+  written: (node: SimulatedNode, volume: string) => boolean = () => true;
   /** Exit code of a short-lived container. */
   exitCodeOf: (container: string) => number = () => 0;
   /** Containers that end as soon as they are started. */
@@ -82,6 +85,10 @@ export class SimulatedWorld {
     const special = this.exec(node, container, argv);
     if (special) return special;
     if (argv.some((arg) => arg.includes('rabbitmqctl'))) return this.#clusterStatus(node, container);
+    if (argv.includes('SELECT VERSION()')) {
+      const running = node.containers.get(container);
+      return { code: 0, stdout: running ? `${databaseVersion(running)}-0+deb-log\n` : '', stderr: '' };
+    }
     if (!argv.some((arg) => arg.includes('wsrep_'))) return { code: 0, stdout: '', stderr: '' };
     const size = this.running(container).length;
     const stdout = `wsrep_cluster_size\t${size}\nwsrep_cluster_status\tPrimary\nwsrep_local_state_comment\tSynced\nwsrep_ready\tON\n`;

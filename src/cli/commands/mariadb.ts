@@ -7,15 +7,24 @@ import { keptNotices, readCluster, strangersOf, surveyCluster } from '../galera.
 import { changeOptions, type Invocation } from '../invocation.ts';
 import { closeAll } from '../nodes.ts';
 
-const actions = ['status', 'check', 'recover'] as const;
+const actions = ['status', 'check', 'recover', 'backup', 'restore'] as const;
+
+/** Commands of their own, as Kolla-Ansible has them. */
+const aliases: Readonly<Record<string, (typeof actions)[number]>> = {
+  'mariadb-recovery': 'recover',
+  'mariadb-backup': 'backup',
+};
 
 /**
  * `status` shows what is known of each member; `check` says whether the cluster is whole (exit 0, else 1); `recover`
- * brings it back (exit 0 when it is whole afterwards, 4 when nothing may be done without the operator's word).
+ * brings it back (exit 0 when it is whole afterwards, 4 when nothing may be done without the operator's word); `backup`
+ * and `restore` take and put back all of its data.
  */
 export async function run(invocation: Invocation): Promise<ExitCode> {
-  const action = knownAction(invocation.name === 'mariadb' ? (invocation.args[0] ?? '') : 'recover');
+  const action = aliases[invocation.name] ?? knownAction(invocation.args[0] ?? '');
   if (action === 'recover') return (await import('../recover.ts')).recover(invocation);
+  if (action === 'backup') return (await import('../backup.ts')).backup(invocation);
+  if (action === 'restore') return (await import('../restore.ts')).restore(invocation);
   const { output } = invocation;
   const options = changeOptions(invocation.options);
   const survey = await surveyCluster(options, output);

@@ -195,15 +195,18 @@ export const commands: readonly CommandEntry[] = [
   {
     name: 'mariadb',
     summary:
-      'Show the members of the database’s cluster (status), check that it is whole (check), or bring it back (recover)',
-    arguments: [['<action>', 'status, check or recover']],
+      'Show the members of the database’s cluster (status), check that it is whole (check), bring it back (recover), and take and put back its data (backup, restore)',
+    arguments: [['<action>', 'status, check, recover, backup or restore']],
     mutating: true,
-    takes: ['site', 'galera', 'failures', 'yes'],
+    takes: ['site', 'galera', 'backup', 'restore', 'failures', 'yes'],
     examples: [
       'deploy mariadb status',
       'deploy mariadb check                 exit 0 when every member is Synced in one Primary component, else 1',
       'deploy mariadb recover',
       'deploy mariadb recover --from node2 --accept-loss',
+      'deploy mariadb backup --incremental --yes',
+      'deploy mariadb backup --list',
+      'deploy mariadb restore --accept-loss                 everything committed after the latest backup is lost',
     ],
     load: () => import('./mariadb.ts'),
   },
@@ -213,6 +216,14 @@ export const commands: readonly CommandEntry[] = [
     mutating: true,
     takes: ['site', 'galera', 'failures', 'yes'],
     examples: ['deploy mariadb-recovery'],
+    load: () => import('./mariadb.ts'),
+  },
+  {
+    name: 'mariadb-backup',
+    summary: 'The same as mariadb backup, by the name it has in Kolla-Ansible',
+    mutating: true,
+    takes: ['site', 'backup', 'failures', 'yes'],
+    examples: ['deploy mariadb-backup --incremental'],
     load: () => import('./mariadb.ts'),
   },
   {

@@ -10,6 +10,7 @@ import { filesOf, localsOf, overrideFile } from './files.ts';
 import { backendName, type FragmentReceiver, fragmentPath, fragmentReceiver, fragmentsOf } from './fragments.ts';
 import { buildGates } from './gates.ts';
 import { type Building, configDirectory, containerKey, type DesiredInput, placesOf } from './input.ts';
+import { galeraServers } from './members.ts';
 import type {
   BalancedServer,
   Desired,
@@ -18,7 +19,7 @@ import type {
   DesiredService,
   WantedPlaces,
 } from './model.ts';
-import { buildOneShots } from './one-shots.ts';
+import { buildOneShots, memberUpgrades } from './one-shots.ts';
 import { contentOf, sourcesOf } from './sources.ts';
 import { specHashOf, specOf } from './spec.ts';
 import { wantedPlaces } from './wanted.ts';
@@ -129,6 +130,8 @@ function buildService(
     databases: ofService && databaseWish(service, ofService.reader, ofService.host),
     identity: ofService && identityWish(service, ofService.reader, ofService.host),
     messaging: ofService && messagingWish(service, ofService.reader, ofService.host),
+    memberUpgrades: memberUpgrades(building, service, containers),
+    galera: galeraServers(building, service, groupHosts),
     sharedKeys: keys && selected.containers.has(keys.container) ? keys : undefined,
   };
 }
@@ -194,11 +197,10 @@ function buildContainer(
   };
 }
 
-/** Active/passive backends fail over by themselves; draining their one active server would end every session. */
+/** A drained server that is the only active one of its backend hands new sessions to the backups at once. */
 function serversOf(name: string, container: ContainerDefinition, reader: FieldReader): BalancedServer[] {
   const server = reader.variableText('node_hostname');
   return Object.entries(container.loadbalancer)
-    .filter(([, entry]) => !entry.active_passive)
     .filter(([entry, { enabled }]) => reader.boolean(enabled, ['containers', name, 'loadbalancer', entry, 'enabled']))
     .map(([entry]) => ({ backend: backendName(entry), server }));
 }

@@ -1,3 +1,4 @@
+import type { GaleraServer } from '../galera/member.ts';
 import type { SourceSpan } from '../model/diagnostic.ts';
 import type { ContainerName, ContainerSpec, FileContent, HostName } from '../model/node.ts';
 import type { Secret } from '../model/secret.ts';
@@ -164,6 +165,8 @@ export interface DesiredService {
   /** In inventory order of their hosts. */
   readonly containers: readonly DesiredContainer[];
   readonly oneShots: ReadonlyMap<string, DesiredOneShot>;
+  /** By host: what brings the data of the Galera member there to the version of its image. */
+  readonly memberUpgrades?: ReadonlyMap<HostName, DesiredOneShot> | undefined;
   /** Containers whose images bring migrations, whether or not the selected hosts include the one that runs them. */
   readonly migrating: ReadonlySet<ContainerName>;
   readonly fragments: readonly DesiredFragment[];
@@ -171,6 +174,8 @@ export interface DesiredService {
   readonly identity?: IdentityWish | undefined;
   readonly messaging?: MessagingWish | undefined;
   readonly sharedKeys?: SharedKeysWish | undefined;
+  /** All members of a Galera cluster, selected or not. */
+  readonly galera?: readonly GaleraServer[] | undefined;
   /** Hosts of each container's group, selected or not: a new cluster needs all of them. */
   readonly groupHosts: ReadonlyMap<ContainerName, readonly HostName[]>;
 }

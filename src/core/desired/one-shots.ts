@@ -1,4 +1,5 @@
 import type { HostName } from '../model/node.ts';
+import type { OneShotDefinition } from '../schema/service.ts';
 import type { LoadedService } from '../schema/service-file.ts';
 import { FieldReader } from './evaluate.ts';
 import { localsOf } from './files.ts';
@@ -15,36 +16,48 @@ export function buildOneShots(
 ): ReadonlyMap<string, DesiredOneShot> {
   const oneShots = new Map<string, DesiredOneShot>();
   for (const [name, definition] of Object.entries(service.definition.one_shots)) {
+    if (definition.each_member) continue;
     const home = groupHosts.get(definition.container)?.[0];
     const owner = containers.find((c) => c.name === definition.container && c.host === home);
-    if (owner === undefined) continue;
-    const reader = new FieldReader(
-      building.scope(owner.host),
-      service,
-      building.diagnostics,
-      building.secrets,
-      localsOf(owner.name),
-    );
-    const environment = Object.entries(definition.environment).map(
-      ([key, value]) => [key, reader.guarded(value, ['one_shots', name, 'environment', key])] as const,
-    );
-    const spec: ImagelessSpec = {
-      ...owner.spec,
-      name,
-      environment: { ...owner.spec.environment, ...Object.fromEntries(environment) },
-      healthcheck: undefined,
-      command: definition.command,
-      restart: 'no',
-    };
-    oneShots.set(name, {
-      name,
-      host: owner.host,
-      service: service.definition.service,
-      container: owner.name,
-      spec,
-      definition,
-      contentHash: specHashOf(spec, ''),
-    });
+    if (owner !== undefined) oneShots.set(name, oneShotOf(building, service, owner, name, definition));
   }
   return oneShots;
+}
+
+/** What is run beside each member of a cluster, by host. */
+export function memberUpgrades(
+  building: Building,
+  service: LoadedService,
+  containers: readonly DesiredContainer[],
+): ReadonlyMap<HostName, DesiredOneShot> {
+  const [found] = Object.entries(service.definition.one_shots).filter(([, { each_member }]) => each_member);
+  if (found === undefined) return new Map();
+  const [name, definition] = found;
+  const owners = containers.filter((container) => container.name === definition.container);
+  return new Map(owners.map((owner) => [owner.host, oneShotOf(building, service, owner, name, definition)]));
+}
+
+function oneShotOf(
+  building: Building,
+  service: LoadedService,
+  owner: DesiredContainer,
+  name: string,
+  definition: OneShotDefinition,
+): DesiredOneShot {
+  const { scope, diagnostics, secrets } = building;
+  const reader = new FieldReader(scope(owner.host), service, diagnostics, secrets, localsOf(owner.name));
+  const environment = Object.entries(definition.environment).map(
+    ([key, value]) => [key, reader.guarded(value, ['one_shots', name, 'environment', key])] as const,
+  );
+  const spec: ImagelessSpec = {
+    ...owner.spec,
+    name,
+    environment: { ...owner.spec.environment, ...Object.fromEntries(environment) },
+    healthcheck: undefined,
+    command: definition.command,
+    restart: 'no',
+  };
+  const { host, name: container } = owner;
+  const { service: of } = service.definition;
+  return { name, host, service: of, container, spec, definition, contentHash: specHashOf(spec, '') };
 }

@@ -72,10 +72,17 @@ function memberProblems(member: MemberEvidence, size: number): string[] {
     return [container === 'stopped' ? 'its container does not run' : 'it has no container'];
   }
   return [
+    ...liveProblems(live),
+    ...(live.clusterSize === size ? [] : [`its component has ${live.clusterSize} of ${size} members`]),
+  ];
+}
+
+/** What keeps a member that answers from being one that others may rely on, whatever the size of its component. */
+export function liveProblems(live: LiveStatus): string[] {
+  return [
     ...(live.cluster === 'Primary' ? [] : [`its component is ${live.cluster}`]),
     ...(live.state === 4 ? [] : [`it is ${live.stateText || 'in no state'}, not Synced`]),
     ...(live.ready ? [] : ['it takes no statements (wsrep_ready is OFF)']),
     ...(live.connected ? [] : ['it is not connected to the group']),
-    ...(live.clusterSize === size ? [] : [`its component has ${live.clusterSize} of ${size} members`]),
   ];
 }

@@ -270,7 +270,7 @@ class Recovery {
     const left = this.#input.members.filter(({ place, answers }) => answers && this.#formsCluster(place.host));
     const others = left.filter(({ place }) => place.host !== formed?.container.host);
     const changes = [...(formed ? [formed] : []), ...others.map(({ place }) => this.#change(place.host, ''))];
-    const { desired, balancers, groupHosts } = this.#input;
+    const { desired, balancers, groupHosts, members } = this.#input;
     for (const change of changes) {
       const { host, name } = change.container;
       if (joined.length < 2 && groupHosts.length > 1) {
@@ -280,7 +280,10 @@ class Recovery {
         continue;
       }
       const input = { site: desired.site, balancers, whole: true, groupHosts: joined };
-      const ends = galeraLasting(this.plan, input, lastingForm(change), needs);
+      const servers = members.flatMap(({ place }) => (joined.includes(place.host) ? [place] : []));
+      // Its image is the one that had the data before.
+      const cluster = { site: desired.site, balancers, groupHosts, servers, upgrades: new Map() };
+      const ends = galeraLasting(this.plan, input, cluster, lastingForm(change), needs);
       this.#synced(host, ends, joined.length);
     }
   }

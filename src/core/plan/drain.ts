@@ -1,7 +1,7 @@
 import type { Desired } from '../desired/model.ts';
 import type { HostName } from '../model/node.ts';
 import { base, type Change, isServing } from './replace.ts';
-import type { Marker, PlanBuilder, StepId } from './steps.ts';
+import type { Marker, PlanBuilder, StepId, StepOf } from './steps.ts';
 
 export type Balancers = Desired['balancers'];
 
@@ -46,6 +46,7 @@ export function drain(
   balancers: Balancers,
   needs: readonly StepId[],
   keep: number,
+  sessions?: StepOf<'drain'>['sessions'],
 ): StepId[] {
   const { name: container, servers, rollout } = change.container;
   if (!isDrainable(change, balancers)) return [];
@@ -54,7 +55,7 @@ export function drain(
   return [
     plan.add(
       base(change, needs, 'lets its sessions end before it stops'),
-      { kind: 'drain', container, servers, balancers, marker, patienceSeconds, keep },
+      { kind: 'drain', container, servers, balancers, marker, patienceSeconds, keep, ...(sessions && { sessions }) },
       container,
     ),
   ];

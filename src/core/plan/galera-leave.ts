@@ -1,6 +1,7 @@
 import type { Desired } from '../desired/model.ts';
 import { type Diagnostic, error } from '../model/diagnostic.ts';
 import type { ContainerName, HostName, ObservedNode } from '../model/node.ts';
+import { checkSeconds } from './galera-members.ts';
 import { findLeftovers, type Leftover, type LeftoverInput } from './leftovers.ts';
 import type { Observed } from './policy.ts';
 import { ownVolumes } from './replace.ts';
@@ -40,10 +41,11 @@ export function leave(
     ({ service, needs: others, reason, impact: 'none' }) as const;
   let last: readonly StepId[] = [];
   plan.once(`leaves ${host} ${container}`, () => {
-    const checked = staying.map((one) =>
+    const servers = desired.services.find((one) => one.name === service)?.galera ?? [];
+    const checked = staying.slice(0, 1).map((one) =>
       plan.add(
         { ...rest(needs, `a member of ${host} leaves only a cluster that is whole without it`), host: one },
-        { kind: 'galera-check', container, members },
+        { kind: 'galera-check', container, members, servers, patienceSeconds: checkSeconds },
         container,
       ),
     );

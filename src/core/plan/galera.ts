@@ -3,6 +3,7 @@ import { type Diagnostic, error } from '../model/diagnostic.ts';
 import type { HostName } from '../model/node.ts';
 import { type Context, nodeOf } from './context.ts';
 import { aloneProblems, leave, leavingMembers } from './galera-leave.ts';
+import type { GaleraInput } from './galera-members.ts';
 import { planOneShot } from './one-shot.ts';
 import { ownVolumes } from './replace.ts';
 import { galera, galeraFormedMarker, galeraNewCluster, type Strategy } from './rollout.ts';
@@ -19,7 +20,8 @@ export function planGalera(context: Context, service: DesiredService, input: Par
   const running = group.find((c) =>
     nodeOf(context, c.host)?.containers.some((o) => o.name === c.name && o.state === 'running'),
   );
-  if (running) return galera(plan, { ...input, ...beforeAlone(context, input) }, running.host);
+  const cluster = galeraInput(service, input);
+  if (running) return galera(plan, { ...input, ...beforeAlone(context, input) }, cluster, running.host);
   const name = input.changes[0]?.container.name ?? '';
   const volumes = new Set(group.flatMap(ownVolumes));
   const missing = input.groupHosts.filter((host) => !observed.has(host));
@@ -42,13 +44,22 @@ export function planGalera(context: Context, service: DesiredService, input: Par
     nodeOf(context, host)?.containers.some((c) => c.name === name && c.state !== 'created'),
   );
   // A cluster of one: nobody else can have committed anything later.
-  if (input.groupHosts.length === 1 && (formed || started.length > 0)) return galera(plan, input);
+  if (input.groupHosts.length === 1 && (formed || started.length > 0)) return galera(plan, input, cluster);
   if (formed || holders.some((host) => host !== input.groupHosts[0]) || started.length > 0 || oneShot === undefined) {
     context.diagnostics.push(galeraStopped(name, holders.length > 0 ? holders : started));
     return [];
   }
   const add = (needs: readonly StepId[]) => planOneShot(context, service, oneShot, needs);
-  return galeraNewCluster(plan, input, { add, oneShot });
+  return galeraNewCluster(plan, input, cluster, { add, oneShot });
+}
+
+/** What is asked and done around the changes of a cluster's members. */
+export function galeraInput(
+  service: DesiredService,
+  { site, groupHosts, balancers }: Pick<Parameters<Strategy>[1], 'site' | 'groupHosts' | 'balancers'>,
+): GaleraInput {
+  const { galera: servers = [], memberUpgrades: upgrades = new Map() } = service;
+  return { site, groupHosts, balancers, servers, upgrades };
 }
 
 /** What the last member of a cluster waits for before it stands alone: those that leave it have left. */

@@ -8,7 +8,7 @@ import type { Change } from './replace.ts';
 
 /**
  * Why replicas of this container cannot go back to their old image: a migration that runs (or ran) before them cannot
- * be undone, or they are members of a database cluster. Undefined when they can.
+ * be undone. Undefined when they can; a member of a database cluster finds out when it has to.
  */
 export function noReturn(
   context: Context,
@@ -19,10 +19,10 @@ export function noReturn(
   const { container } = change;
   if (container.rollout.strategy === 'galera') {
     const running = change.node.containers.find((c) => c.name === container.name);
-    const note = `${container.name}: a member that has run the new version cannot go back to the old one, so there is no automatic way back`;
+    const note = `${container.name}: a member goes back to its old image only while the new version has not written to its data yet; after that there is no way back but a backup`;
     const changes = running !== undefined && running.labels[label.imageDigest] !== change.image.digest;
     if (changes && !context.plan.notices.includes(note)) context.plan.notices.push(note);
-    return 'a database member that has run the new version cannot run the old one on its data';
+    return undefined;
   }
   if (!verbPolicy[context.verb].oneShots) return undefined;
   for (const name of before(phases, container.name)) {

@@ -10,8 +10,9 @@ import { type Balancers, undrainLeft } from './drain.ts';
 import { findDrift } from './drift.ts';
 import { fileDiffs, makeComparer } from './file-diff.ts';
 import { planFragments } from './fragments.ts';
-import { isGaleraBootstrap, planGalera } from './galera.ts';
+import { galeraInput, isGaleraBootstrap, planGalera } from './galera.ts';
 import { leavingMembers, leavingProblems } from './galera-leave.ts';
+import { galeraMember, isPending, upgradeMember } from './galera-members.ts';
 import { passGates } from './gates.ts';
 import { isRecorded, isUnconfirmed, record } from './generations.ts';
 import { withHooks } from './hooks.ts';
@@ -200,6 +201,10 @@ function planContainer(
   const unconfirmed = all.filter(isUnconfirmed);
   const settled = all.filter((change) => change.verdict.kind === 'same' && !unconfirmed.includes(change));
   for (const change of settled) settle(plan, change, balancers, needs);
+  const groupHosts = service.groupHosts.get(name) ?? [];
+  const cluster = galeraInput(service, { site: context.desired.site, groupHosts, balancers });
+  const upgraded = settled.filter(isPending).flatMap((change) => upgradeMember(plan, cluster, change, needs));
+  done.push(...upgraded);
   for (const change of all) {
     if (change.verdict.kind !== 'reload') continue;
     done.push(...planReload(context.plan, change, needs));
@@ -214,7 +219,6 @@ function planContainer(
         c.name === name && nodeOf(context, c.host)?.containers.some((o) => o.name === name && o.state === 'running'),
     )
     .map((c) => c.host);
-  const groupHosts = service.groupHosts.get(name) ?? [];
   const { strategy } = first.container.rollout;
   const input = {
     site: context.desired.site,
@@ -222,7 +226,7 @@ function planContainer(
     unconfirmed,
     settled,
     groupHosts,
-    needs,
+    needs: [...needs, ...upgraded],
     gates: service.gates,
     balancers,
     whole: service.whole,
@@ -234,17 +238,19 @@ function planContainer(
   };
   if (strategy === 'together') return [...done, ...together(plan, input)];
   // What an interrupted run began is known to serve before another replica is touched.
-  const confirmed = unconfirmed.map((change) => confirm(plan, input, change));
+  const isMember = strategy === 'galera';
+  const memberOf = isMember ? (change: Change) => galeraMember(plan, cluster, change, groupHosts.length) : undefined;
+  const confirmed = unconfirmed.map((change) => confirm(plan, { ...input, memberOf }, change));
   done.push(...confirmed.flatMap(({ all }) => all));
   if (rollout.length === 0) return done;
   const serving = confirmed.map((one) => one.serving);
   const next = {
     ...input,
-    needs: [...needs, ...serving],
+    needs: [...input.needs, ...serving],
     early: early && { ...early, needs: [...early.needs, ...serving] },
   };
-  if (strategy === 'galera') return [...done, ...planGalera(context, service, next)];
-  return [...done, ...strategies[strategy](plan, next)];
+  if (isMember) return [...done, ...planGalera(context, service, next)];
+  return [...done, ...strategies[strategy === 'rabbitmq' ? strategy : 'rolling'](plan, next)];
 }
 
 /** A replica that is as wanted may still lack a file, its place in the load balancers or its record. */

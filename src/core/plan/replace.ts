@@ -17,7 +17,7 @@ import {
   temporarySuffix,
 } from './compare.ts';
 import { asideIsBetter, setAside } from './generations.ts';
-import type { Away, Impact, Marker, PlanBuilder, StepId } from './steps.ts';
+import type { Away, Impact, Marker, PlanBuilder, StepId, StepOf } from './steps.ts';
 
 /** One container on one host that is not what it should be. */
 export interface Change {
@@ -52,6 +52,14 @@ export interface MemberWaits {
   enter(needs: readonly StepId[]): readonly StepId[];
   /** Once that is healthy, before it counts as serving. */
   joined(needs: readonly StepId[]): readonly StepId[];
+  /** Once it is drained, right before it is stopped. */
+  readonly stop?: (needs: readonly StepId[]) => readonly StepId[];
+  /** Once its successor runs, before that is asked for its health. */
+  readonly started?: (needs: readonly StepId[]) => readonly StepId[];
+  /** Once that takes requests again. */
+  readonly back?: (needs: readonly StepId[]) => readonly StepId[];
+  /** A database's server: its idle sessions end while it is drained, and it stops cleanly for another image. */
+  readonly server?: StepOf<'stop'>['cleanly'];
 }
 
 /** What the replicas of a phase wait for that goes on beside the phase before it. */
@@ -171,8 +179,10 @@ export function stopOld(
   needs: readonly StepId[],
   impact: Impact,
   away?: Away,
+  member?: MemberWaits,
 ): StepId[] {
-  if (seen(change) === undefined || change.verdict.kind === 'start') return [];
+  const old = seen(change);
+  if (old === undefined || change.verdict.kind === 'start') return [];
   const { name, rollout } = change.container;
   const previous = `${name}${previousSuffix}`;
   const unproven = asideIsBetter(change);
@@ -181,9 +191,12 @@ export function stopOld(
   const cleared = setAside(change) === undefined || unproven ? [] : remove(plan, change, needs, previous);
   const cost = isServing(change) ? { impact, away } : { impact: 'none' as const };
   const maintenance = (rollout.strategy === 'rabbitmq' && isServing(change)) || undefined;
+  const newData = isServing(change) && old.labels[label.imageDigest] !== change.image.digest;
+  const cleanly = newData ? member?.server : undefined;
+  const special = { ...(maintenance && { maintenance }), ...(cleanly && { cleanly }) };
   const stop = plan.add(
     { ...base(change, [...needs, ...cleared], 'makes room for its successor'), ...cost },
-    { kind: 'stop', container: name, graceSeconds: rollout.stop_grace, aside, ...(maintenance && { maintenance }) },
+    { kind: 'stop', container: name, graceSeconds: rollout.stop_grace, aside, ...special },
     name,
   );
   return unproven ? [stop, ...remove(plan, change, [stop], name)] : [stop];
@@ -194,7 +207,13 @@ function remove(plan: PlanBuilder, change: Change, needs: readonly StepId[], con
 }
 
 /** Start the new one and wait until it is healthy; the last id stands for "this replica serves". */
-export function startNew(plan: PlanBuilder, change: Change, needs: readonly StepId[], marker?: Marker): StepId[] {
+export function startNew(
+  plan: PlanBuilder,
+  change: Change,
+  needs: readonly StepId[],
+  marker?: Marker,
+  member?: MemberWaits,
+): StepId[] {
   const { container } = change;
   const reason = 'reason' in change.verdict ? change.verdict.reason : '';
   const temporary = temporaryName(change);
@@ -204,7 +223,8 @@ export function startNew(plan: PlanBuilder, change: Change, needs: readonly Step
     { kind: 'start', container: container.name, from },
     subject(change),
   );
-  return [start, awaitHealthy(plan, change, [start], marker)];
+  const there = [start, ...(member?.started?.([start]) ?? [])];
+  return [...there, awaitHealthy(plan, change, there.slice(-1), marker)];
 }
 
 export function awaitHealthy(plan: PlanBuilder, change: Change, needs: readonly StepId[], marker?: Marker): StepId {

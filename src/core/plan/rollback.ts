@@ -124,6 +124,7 @@ function serviceBefore(
     whole: service.whole,
     home: service.home,
     groupHosts: service.groupHosts,
+    galera: service.galera,
     phases: forward(service, observed, recorded) ? replacements : replacements.toReversed(),
     containers: service.containers.flatMap((container) => {
       const stored = target(container, recorded);

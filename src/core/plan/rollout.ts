@@ -3,6 +3,7 @@ import type { DesiredOneShot } from '../desired/model.ts';
 import { type HostName, label } from '../model/node.ts';
 import { type Balancers, drain, isDrainable, isLeftDrained, undrain, undrainLeft } from './drain.ts';
 import { joinWaits } from './galera-join.ts';
+import { type GaleraInput, galeraMember } from './galera-members.ts';
 import { passGates } from './gates.ts';
 import { isRecorded, oldOf, record } from './generations.ts';
 import {
@@ -13,7 +14,6 @@ import {
   type MemberWaits,
   prepare,
   removeOld,
-  rolloutOf,
   startNew,
   stopOld,
   type Waits,
@@ -120,22 +120,27 @@ function replaceOne(
   const ready = [...waits.before, ...(preparedAlready ?? prepare(plan, site, change, waits.before).ids)];
   const { member } = waits;
   const mayLeave = (isServing(change) && member?.leave(ready)) || [];
-  const drained = drain(plan, change, balancers, [...ready, ...mayLeave], waits.keep);
-  const stopped = stopOld(plan, change, [...ready, ...mayLeave, ...drained], 'replica', waits.away);
+  const drained = drain(plan, change, balancers, [...ready, ...mayLeave], waits.keep, member?.server);
+  const mayStop = (isServing(change) && member?.stop?.([...ready, ...mayLeave, ...drained])) || [];
+  const left = [...mayLeave, ...drained, ...mayStop];
+  const stopped = stopOld(plan, change, [...ready, ...left], 'replica', waits.away, member);
   const gone = [...ready, ...stopped];
   const needs = [...gone, ...(member?.enter(gone) ?? []), ...(waits.beforeStart ?? [])];
-  const started = startNew(plan, change, needs, waits.marker);
+  const started = startNew(plan, change, needs, waits.marker, member);
   const joined = member?.joined(started.slice(-1)) ?? [];
   const healthy = joined.length > 0 ? joined.slice(-1) : started.slice(-1);
   const known = whole || isServing(change) || isLeftDrained(change) ? balancers : [];
   const { early } = waits;
   const announced = undrain(plan, change, known, [...healthy, ...(early?.stopped ?? [])]);
-  const [serving = ''] = [...announced, ...healthy];
+  const moved = member?.back?.([...announced, ...healthy].slice(0, 1)) ?? [];
+  const [serving = ''] = [...moved, ...announced, ...healthy];
   const settled = [serving, ...(early?.done ?? [])];
   const removed = removeOld(plan, change, settled);
   record(plan, change, settled, served);
   // One that runs ahead may have to go back from every stage.
-  const triggers = early ? [...drained, ...stopped, ...started, ...announced] : [...stopped, ...started, ...joined];
+  const triggers = early
+    ? [...drained, ...stopped, ...started, ...announced]
+    : [...mayStop, ...stopped, ...started, ...joined];
   const begunBefore = early !== undefined && !isServing(change);
   wayBackAlone(plan, { balancers, noReturn, follows: early?.follows, begunBefore }, change, triggers);
   return { serving, all: [serving, ...removed] };
@@ -149,13 +154,15 @@ export function confirm(plan: PlanBuilder, input: RolloutInput, change: Change):
   const needs = early?.needs ?? input.needs;
   const written = writeFiles(plan, change, needs, 'changed on the node');
   const healthy = awaitHealthy(plan, change, [...needs, ...written]);
-  const announced = undrainLeft(plan, change, balancers, [healthy, ...(early?.stopped ?? [])]);
-  const [serving = healthy] = announced;
+  const joined = input.memberOf?.(change).joined([healthy]) ?? [];
+  const [ready = healthy] = joined;
+  const announced = undrainLeft(plan, change, balancers, [ready, ...(early?.stopped ?? [])]);
+  const [serving = ready] = announced;
   const settled = [serving, ...(early?.done ?? [])];
   const removed = removeOld(plan, change, settled);
   record(plan, change, settled, served);
   const follows = early?.follows;
-  wayBackAlone(plan, { balancers, noReturn, follows, begunBefore: true }, change, [healthy, ...announced]);
+  wayBackAlone(plan, { balancers, noReturn, follows, begunBefore: true }, change, [healthy, ...joined, ...announced]);
   return { serving, all: [serving, ...removed] };
 }
 
@@ -184,9 +191,7 @@ export function together(plan: PlanBuilder, input: RolloutInput): StepId[] {
 }
 
 /** A member joins or is replaced only while all the others are Synced in one Primary component. */
-export function galera(plan: PlanBuilder, input: RolloutInput, living?: HostName): StepId[] {
-  const [first] = input.changes;
-  if (first === undefined) return [];
+export function galera(plan: PlanBuilder, input: RolloutInput, cluster: GaleraInput, living?: HostName): StepId[] {
   const ordered = inOrder(input.changes);
   const { keep } = oneAtATime(input);
   const away = { count: 1, of: input.groupHosts.length };
@@ -194,14 +199,10 @@ export function galera(plan: PlanBuilder, input: RolloutInput, living?: HostName
   let before: readonly StepId[] = input.needs;
   const done: StepId[] = [];
   for (const change of ordered) {
-    // The check runs on a member that exists: a joiner is checked through the previous one.
-    const checkable = isServing(change);
-    const alone = input.groupHosts.length === 1;
-    const checks = checkable ? [galeraCheck(plan, change, before, members, alone)] : before;
-    const member = checkable ? undefined : joinWaits(plan, change, living);
-    const waits = { before: checks, marker: formedMarkerFor(input, change), keep, away, member };
-    const end = replaceOne(plan, input, change, waits);
-    if (!checkable) members += 1;
+    if (!isServing(change)) members += 1;
+    const waits = galeraMember(plan, cluster, change, members);
+    const member = isServing(change) ? waits : joinWaits(plan, change, living, waits);
+    const end = replaceOne(plan, input, change, { before, marker: formedMarkerFor(input, change), keep, away, member });
     before = change === ordered.at(-1) ? [end.serving] : betweenBatches(plan, input, [end.serving]);
     done.push(...end.all);
   }
@@ -214,28 +215,6 @@ function formedMarkerFor(input: RolloutInput, { container, node }: Change): Mark
   return container.host === input.groupHosts[0] && !noted ? galeraFormedMarker : undefined;
 }
 
-function galeraCheck(
-  plan: PlanBuilder,
-  change: Change,
-  needs: readonly StepId[],
-  members: number,
-  alone = false,
-): StepId {
-  const { container } = change;
-  return plan.add(
-    {
-      service: container.service,
-      host: container.host,
-      rollout: rolloutOf(container),
-      needs,
-      reason: 'a member is taken away only from a whole cluster',
-      impact: 'none',
-    },
-    { kind: 'galera-check', container: container.name, members, ...(alone && { alone }) },
-    container.name,
-  );
-}
-
 /** Marker on the first host: the cluster has once been formed and must never be formed anew. */
 export const galeraFormedMarker = { key: 'galera.formed', value: 'yes' } as const;
 
@@ -246,6 +225,7 @@ export const galeraFormedMarker = { key: 'galera.formed', value: 'yes' } as cons
 export function galeraNewCluster(
   plan: PlanBuilder,
   input: RolloutInput,
+  cluster: GaleraInput,
   bootstrap: { readonly add: (needs: readonly StepId[]) => StepId[]; readonly oneShot: DesiredOneShot },
 ): StepId[] {
   const [first, ...joiners] = input.changes.map(neverRan);
@@ -270,19 +250,20 @@ export function galeraNewCluster(
     before = [end.serving];
     done.push(...end.all);
   }
-  return [...done, ...galeraLasting(plan, input, lastingForm(onlyFiles), before)];
+  return [...done, ...galeraLasting(plan, input, cluster, lastingForm(onlyFiles), before)];
 }
 
 /** The member that formed a cluster gets its lasting form once all of `input.groupHosts` are in it. */
 export function galeraLasting(
   plan: PlanBuilder,
   input: Pick<RolloutInput, 'site' | 'balancers' | 'whole' | 'noReturn' | 'groupHosts'>,
+  cluster: GaleraInput,
   lasting: Change,
-  needs: readonly StepId[],
+  before: readonly StepId[],
 ): StepId[] {
   const of = input.groupHosts.length;
-  const before = [galeraCheck(plan, lasting, needs, of)];
-  return replaceOne(plan, input, lasting, { before, keep: oneAtATime(input).keep, away: { count: 1, of } }).all;
+  const member = galeraMember(plan, cluster, lasting, of);
+  return replaceOne(plan, input, lasting, { before, keep: oneAtATime(input).keep, away: { count: 1, of }, member }).all;
 }
 
 /** A container that was created and never ran is as good as none: the next one of that name takes its place. */

@@ -2,10 +2,11 @@ import type { EvaluatedGate } from '../desired/gate.ts';
 import type { BalancedServer, DatabaseWish, IdentityWish, MessagingWish, SharedKeysWish } from '../desired/model.ts';
 import type { OwnData } from '../galera/decision.ts';
 import type { HistoryUuid } from '../galera/evidence.ts';
-import type { GaleraMember } from '../galera/member.ts';
+import type { GaleraMember, GaleraServer } from '../galera/member.ts';
 import type { GenerationForm } from '../model/generation.ts';
 import type { HookName } from '../model/hook.ts';
 import type { ContainerName, ContainerSpec, FileContent, Healthcheck, HostName, PinnedImage } from '../model/node.ts';
+import type { Secret } from '../model/secret.ts';
 import type { PlanCause } from './causes.ts';
 import type { DriftEntry } from './drift.ts';
 
@@ -86,6 +87,8 @@ export type StepAction =
       readonly aside?: ContainerName | undefined;
       /** A member of a RabbitMQ cluster first hands its leaders and clients over to the others. */
       readonly maintenance?: boolean | undefined;
+      /** A database whose data another version is to take over is told to leave nothing undone in its files. */
+      readonly cleanly?: GaleraServer['server'] | undefined;
     }
   | { readonly kind: 'start'; readonly container: ContainerName; readonly from?: ContainerName | undefined }
   | {
@@ -105,6 +108,8 @@ export type StepAction =
       readonly patienceSeconds: number;
       /** Other servers of each backend that must take requests before this one stops to. */
       readonly keep: number;
+      /** A database's sessions never end by themselves: they are ended where they are idle, outside of transactions. */
+      readonly sessions?: GaleraServer['server'] | undefined;
     } & InBalancers)
   /** Takes requests again. With `untold` the marker stays and says so: some load balancers could not be told. */
   | ({ readonly kind: 'undrain'; readonly untold?: string | undefined } & InBalancers)
@@ -154,12 +159,44 @@ export type StepAction =
       readonly marker: Marker;
     }
   | {
+      /** Waited for as long as it changes: whoever answers of `servers` is Synced in one Primary component. */
       readonly kind: 'galera-check';
       readonly container: ContainerName;
-      /** Members that must be Synced in one Primary component right now. */
+      /** Members it must have. */
       readonly members: number;
       /** And no others: it is about to stand alone. */
       readonly alone?: boolean | undefined;
+      /** All members of the group, asked from this step's host. */
+      readonly servers: readonly GaleraServer[];
+      readonly patienceSeconds: number;
+      /** Left once it has passed. */
+      readonly marker?: Marker | undefined;
+    }
+  /** Sessions on the members that stood in for another one move back to it, each when it is idle. */
+  | {
+      readonly kind: 'galera-sessions';
+      readonly container: ContainerName;
+      readonly servers: readonly GaleraServer[];
+      readonly patienceSeconds: number;
+    }
+  /** The data of a member that runs is brought to its version by a short-lived container, unless it has been. */
+  | {
+      readonly kind: 'galera-upgrade';
+      readonly name: ContainerName;
+      readonly spec: ContainerSpec;
+      readonly labels: Readonly<Record<string, string>>;
+      readonly timeoutSeconds: number;
+      readonly container: ContainerName;
+      readonly volume: string;
+      /** Marker that stands for "still to be done". */
+      readonly pending: string;
+    }
+  /** On the way back: the new version has not written to the data yet since the old one ended. */
+  | {
+      readonly kind: 'galera-untouched';
+      readonly container: ContainerName;
+      readonly previous: ContainerName;
+      readonly volume: string;
     }
   /** The whole RabbitMQ cluster as this member sees it, waited for. */
   | {
@@ -235,6 +272,44 @@ export type StepAction =
       readonly patienceSeconds: number;
       readonly deadlineSeconds: number;
       readonly marker?: Marker | undefined;
+    }
+  /** An account of the database and what it may do everywhere; one that is there keeps what it may do beyond that. */
+  | {
+      readonly kind: 'database-account';
+      readonly server: GaleraMember['server'];
+      readonly user: string;
+      readonly password: Secret;
+      readonly privileges: readonly string[];
+    }
+  /** A short-lived container does one thing, with files of its own that are gone with it. */
+  | {
+      readonly kind: 'task';
+      /** What it does, as a phrase. */
+      readonly what: string;
+      readonly name: ContainerName;
+      readonly spec: ContainerSpec;
+      readonly labels: Readonly<Record<string, string>>;
+      /** By the path of their directory in the container, which its image has; for root alone. */
+      readonly directory: string;
+      readonly files: readonly { readonly name: string; readonly content: string | Secret }[];
+      readonly timeoutSeconds: number;
+    }
+  /** The data of a member that does not run is kept in another volume, or given up where there is no room for both. */
+  | {
+      readonly kind: 'set-aside';
+      readonly container: ContainerName;
+      readonly volume: string;
+      /** Absent: what lies there is the half of a restore, and given up. */
+      readonly keep?: { readonly volume: string; readonly directory: string; readonly roomMb: number } | undefined;
+      readonly marker: Marker;
+    }
+  /** What a directory of one volume holds becomes what another volume holds. */
+  | {
+      readonly kind: 'put-data';
+      readonly container: ContainerName;
+      readonly volume: string;
+      readonly from: { readonly volume: string; readonly directory: string };
+      readonly marker: Marker;
     }
   /** Nothing that needs it goes on before it has passed. */
   | { readonly kind: 'gate'; readonly gate: EvaluatedGate }

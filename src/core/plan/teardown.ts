@@ -2,6 +2,7 @@ import type { Desired, DesiredContainer, DesiredService } from '../desired/model
 import { generationMarkerKey } from '../model/generation.ts';
 import { isOurs, loadedMarkerKey, madeMarkerKey } from './compare.ts';
 import { planFragmentRemoval } from './fragments.ts';
+import { pendingMarker } from './galera-members.ts';
 import { oneShotMarkerKey } from './one-shot.ts';
 import type { Observed } from './policy.ts';
 import { ownVolumes } from './replace.ts';
@@ -68,7 +69,9 @@ function markersOf(service: DesiredService, dependents: readonly Dependent[], ke
     `messaging.${name}`,
     ...oneShots.map(oneShotMarkerKey),
   ]);
-  const formed = service.containers.some((c) => c.rollout.strategy === 'galera') ? [galeraFormedMarker.key] : [];
+  const formed = service.containers.some((c) => c.rollout.strategy === 'galera')
+    ? [galeraFormedMarker.key, pendingMarker.key]
+    : [];
   return [...new Set([...loaded, ...service.containers.map(({ name }) => `keys.${name}`), ...formed, ...records])];
 }
 

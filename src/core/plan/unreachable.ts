@@ -40,10 +40,11 @@ export function checkMembers(
   unreachable: readonly HostName[],
   steps: readonly Step[],
 ): readonly Diagnostic[] {
-  return groupsOf(desired, unreachable).flatMap(({ service, container, unreachable: silent }) => {
+  return groupsOf(desired, unreachable).flatMap(({ service, container, hosts, unreachable: silent }) => {
     if (!isMember(container)) return [];
     const { name } = container;
-    const touched = hostsOf(steps.filter((step) => step.service === service.name && touches(step, name)));
+    const changed = hostsOf(steps.filter((step) => step.service === service.name && touches(step, name)));
+    const touched = hosts.filter((host) => changed.includes(host));
     if (touched.length === 0) return [];
     const message = `${service.name}: ${name} on ${touched.join(', ')} is not touched while ${silent.join(', ')} cannot be reached: a member is taken only from a whole cluster`;
     return [error('member-unreachable', message, { hint: remedy(silent, service.name) })];

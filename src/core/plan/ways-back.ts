@@ -1,3 +1,4 @@
+import { dataVolume } from '../galera/member.ts';
 import { label, type ObservedContainer } from '../model/node.ts';
 import { nextSuffix, previousSuffix } from './compare.ts';
 import { type Balancers, drain, undrain } from './drain.ts';
@@ -38,7 +39,8 @@ export function wayBackAlone(
   }
   const back = new PlanBuilder('back/');
   // One that has run ahead takes requests already. It stops to, whatever the others do: the version it calls goes back.
-  const ready = follows === undefined ? [] : drain(back, change, balancers, [], 0);
+  const ahead = follows === undefined ? [] : drain(back, change, balancers, [], 0);
+  const ready = [...ahead, ...untouched(back, change, old)];
   const files = restore(plan, back, change, old, ready);
   const healthy = putBack(back, change, [...ready, ...files]);
   undrain(back, change, balancers, healthy);
@@ -124,6 +126,15 @@ function base({ container }: Change, needs: readonly StepId[], reason: string) {
 
 function changesImage(change: Change, old: ObservedContainer): boolean {
   return old.labels[label.imageDigest] !== change.image.digest;
+}
+
+/** The old version of a database must not see data that the new one has had its hands on. */
+function untouched(back: PlanBuilder, change: Change, old: ObservedContainer): StepId[] {
+  const { name, rollout, spec } = change.container;
+  if (rollout.strategy !== 'galera' || !changesImage(change, old)) return [];
+  const previous = `${name}${previousSuffix}`;
+  const action = { kind: 'galera-untouched', container: name, previous, volume: dataVolume(spec) } as const;
+  return [back.add(base(change, [], 'the old version cannot use what the new one has written'), action, name)];
 }
 
 /** The files the old one was started with, where they are not those of the new one. */

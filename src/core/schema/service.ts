@@ -142,6 +142,11 @@ const oneShot = z.strictObject({
   /** Run again when the image differs from the one it last ran with. */
   per_image: z.boolean().default(true),
   /**
+   * For a cluster of strategy galera: run on each host, beside the member there, once another image has taken its data
+   * over. Its strategy decides when.
+   */
+  each_member: z.boolean().default(false),
+  /**
    * False when the version before cannot run on what this leaves behind: once it has run, nothing of the service goes
    * back to an older image. What runs after every replacement is no obstacle to their own ways back.
    */

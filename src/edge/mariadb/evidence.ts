@@ -1,9 +1,10 @@
 import type { LiveStatus, MemberEvidence, Recovered } from '../../core/galera/evidence.ts';
-import type { GaleraMember } from '../../core/galera/member.ts';
+import type { GaleraMember, GaleraServer } from '../../core/galera/member.ts';
 import { parseDataVersion, parseGrastate, parseGvwstate } from '../../core/galera/state-files.ts';
 import { sha256 } from '../../core/hash.ts';
 import type { ObservedNode } from '../../core/model/node.ts';
 import type { NodePort, VolumeLook } from '../../run/ports.ts';
+import type { Connect } from '../wire/connect.ts';
 import { WireError } from '../wire/failure.ts';
 import { type GaleraStatus, galeraStatus } from './galera.ts';
 
@@ -53,6 +54,22 @@ function dataEvidence(volume: VolumeLook | undefined) {
     unfinishedTransfer: entries?.includes('sst_in_progress'),
     dataVersion: version === undefined ? undefined : parseDataVersion(version),
   };
+}
+
+/** What each of them says, or why it says nothing. A refused login is an error. */
+export async function askMembers(connect: Connect, servers: readonly GaleraServer[]) {
+  return Promise.all(
+    servers.map(async ({ host, server }) => {
+      try {
+        const status = await galeraStatus(connect, { ...server, timeoutMs: answersWithinMs });
+        return { host, said: liveFrom(status) };
+      } catch (failure) {
+        const [problem] = failure instanceof WireError ? failure.diagnostics : [];
+        if (problem === undefined || problem.code === 'access-denied') throw failure;
+        return { host, said: { why: problem.message } };
+      }
+    }),
+  );
 }
 
 /** Nothing when no server listens: it starts, or waits for others. A refused login is an error. */

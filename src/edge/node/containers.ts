@@ -83,6 +83,7 @@ export async function inspectContainer(engine: Engine, name: ContainerName): Pro
       exitCode: found.State.ExitCode,
       restartCount: found.RestartCount,
       startedAt: found.State.StartedAt,
+      finishedAt: found.State.FinishedAt,
       check: shellCheck(found.Config.Healthcheck?.Test),
     }
   );

@@ -10,8 +10,12 @@ import { quoteWord } from '../ssh/quote.ts';
 import { encodeMarker, markerKey } from './look.ts';
 import { packFiles } from './tar.ts';
 
-/** How files.ts runs a command on the node: argv, what to feed it. */
-export type RunOnNode = (argv: readonly string[], stdin: Uint8Array | string) => Promise<SshExecResult>;
+/** How files.ts runs a command on the node: argv, what to feed it, and how long it may take if that is not little. */
+export type RunOnNode = (
+  argv: readonly string[],
+  stdin: Uint8Array | string,
+  limitMs?: number,
+) => Promise<SshExecResult>;
 
 /**
  * `$1` config root, `$2` name of this write. Everything is unpacked before the first rename, so a full disk is

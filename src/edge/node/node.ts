@@ -29,7 +29,7 @@ import { type Look, lookScript, parseLook } from './look.ts';
 import { readTexts } from './read.ts';
 import { readRunLog, runLogName } from './run-log.ts';
 import { openSocket } from './sockets.ts';
-import { measureVolume, readVolume } from './volume.ts';
+import { emptyVolume, fillVolume, measureVolume, readVolume, volumeWrittenSince } from './volume.ts';
 
 export interface NodeOptions extends SshOptions {
   /** Directory of the containers' configuration, absolute. Default `/etc/kolla`. */
@@ -140,9 +140,9 @@ function nodePort(parts: Parts, options: NodeOptions): OpenNode {
   const version = once(() => containers.engineVersion(engine));
   let holding: string | undefined;
   let lease: Lease | undefined;
-  const change: RunOnNode = async (argv, stdin) => {
-    if (holding === undefined) return run(argv, stdin);
-    const result = await run(fenced(argv, holding, parts.lock.directory), stdin);
+  const change: RunOnNode = async (argv, stdin, limitMs) => {
+    if (holding === undefined) return run(argv, stdin, limitMs);
+    const result = await run(fenced(argv, holding, parts.lock.directory), stdin, limitMs);
     if (result.code === fencedOff) throw lockLost(host);
     return result;
   };
@@ -165,6 +165,9 @@ function nodePort(parts: Parts, options: NodeOptions): OpenNode {
     removeGenerations: (names) => generations.removeGenerations(host, root, change, names),
     readVolume: (name, files) => readVolume(host, engine, run, name, files),
     measureVolume: (name) => measureVolume(host, engine, run, name),
+    volumeWrittenSince: (name, time) => volumeWrittenSince(host, engine, run, name, time),
+    emptyVolume: (name, keep) => emptyVolume(engine, change, name, keep),
+    fillVolume: (name, from) => fillVolume(engine, change, name, from),
     markerAge: (key) => markerAge(host, root, run, key),
     removeVolumes: (names) => containers.removeVolumes(engine, names),
     create: (name, spec, labels) => containers.createContainer(engine, name, spec, labels),
@@ -212,7 +215,8 @@ export async function openNode(target: SshTarget, options: NodeOptions): Promise
   const engine = new Engine(connection, { socketPath: options.dockerSocket, timeoutMs: options.engineTimeoutMs });
   const prefix = options.become === true ? ['sudo', '-n', '--'] : [];
   const timeoutMs = options.commandTimeoutMs ?? 120_000;
-  const run: RunOnNode = (argv, stdin) => connection.exec(quote([...prefix, ...argv]), { stdin, timeoutMs });
+  const run: RunOnNode = (argv, stdin, limitMs = timeoutMs) =>
+    connection.exec(quote([...prefix, ...argv]), { stdin, timeoutMs: limitMs });
   return nodePort(
     { connection, engine, root, run, lock: { log: `${root}/${runLogName}`, ...options.lock, prefix } },
     options,

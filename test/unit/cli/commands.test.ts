@@ -23,7 +23,7 @@ describe('the commands', () => {
       // A saved plan has its selection, the stages of a runbook have one each.
       const given = { '<file>': ['run'], '<runbook>': ['site', 'runbook'] }[taken?.[0]?.[0] ?? ''];
       // A cluster is recovered and emptied as a whole.
-      const galera = name.startsWith('mariadb') ? ['site', 'galera'] : undefined;
+      const galera = name.startsWith('mariadb') ? ['site', name === 'mariadb-backup' ? 'backup' : 'galera'] : undefined;
       const chosen = given ?? galera ?? (ofCluster.includes(name) ? ['site'] : undefined);
       expect(takes, name).toEqual(expect.arrayContaining([...(chosen ?? ['site', 'selection']), 'yes']));
     }
@@ -33,7 +33,7 @@ describe('the commands', () => {
   it('take a limit of failing hosts when they carry a plan out, and may skip hosts when they choose them', () => {
     for (const { name, takes } of mutating) expect(takes, name).toContain('failures');
     // Of members that do not answer a recovery decides by itself.
-    const others = ['apply', 'mariadb', 'mariadb-recovery', ...ofCluster];
+    const others = ['apply', 'mariadb', 'mariadb-backup', 'mariadb-recovery', ...ofCluster];
     for (const { name, takes } of mutating) expect(takes.includes('unreachable'), name).toBe(!others.includes(name));
     expect(commands.find(({ name }) => name === 'plan')?.takes).toContain('unreachable');
   });

@@ -84,7 +84,12 @@ describe('a stopped Galera cluster', () => {
     await change(lone, world, 'deploy');
     const member = world.nodes.get('node1')?.containers.get('mariadb');
     if (member) member.state = 'exited';
-    expect((await change(lone, world, 'deploy')).steps.map((s) => s.kind)).toEqual(['start', 'healthy']);
+    expect((await change(lone, world, 'deploy')).steps.map((s) => s.kind)).toEqual([
+      'start',
+      'galera-synced',
+      'healthy',
+      'undrain',
+    ]);
   });
 
   it('is brought back member by member while one of them runs', () => {

@@ -2,19 +2,8 @@ import { expect, test } from 'vitest';
 import { decide } from '../../../src/core/galera/decide.ts';
 import type { DecideOptions } from '../../../src/core/galera/decision.ts';
 import type { MemberEvidence } from '../../../src/core/galera/evidence.ts';
-import { progressOf } from '../../../src/core/galera/progress.ts';
-import { decisionText, galeraJson, progressText } from '../../../src/report/galera-text.ts';
-import {
-  clean,
-  crashed,
-  lost,
-  nonPrimary,
-  running,
-  silent,
-  unreachable,
-  V,
-  viewOf,
-} from '../../property/galera-states.ts';
+import { decisionText, galeraJson } from '../../../src/report/galera-text.ts';
+import { clean, crashed, lost, nonPrimary, running, unreachable, V, viewOf } from '../../property/galera-states.ts';
 
 function said(members: readonly MemberEvidence[], options?: DecideOptions): string {
   return decisionText(decide(members, options));
@@ -79,18 +68,6 @@ test('waiting, asking, stopping', () => {
       the first cluster is formed by deploy deploy --tags mariadb
       - no data: ctl1, ctl2"
   `);
-});
-
-test('progress', () => {
-  const donor = running('ctl1', { seqno: 2000n, state: 2 });
-  const joiner = running('ctl2', { seqno: 1350n, state: 1, ready: false });
-  const first = [donor, clean('ctl2', 1000)];
-  expect(progressText('ctl2', progressOf('ctl2', first, [donor, joiner]))).toBe(
-    'waiting for ctl2: applying what it missed (IST) from ctl1, 35 %, 650 behind',
-  );
-  expect(progressText('ctl2', progressOf('ctl2', first, [donor, silent('ctl2')]))).toBe(
-    'waiting for ctl2: state transfer (SST) from ctl1',
-  );
 });
 
 test('JSON keeps every digit', () => {

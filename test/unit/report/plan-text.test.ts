@@ -34,7 +34,10 @@ describe('stepText', () => {
       'remove volumes data and ALL DATA in them, remove 1 files',
     ],
     [{ kind: 'wipe', volumes: [], paths: [], markers: ['m'] }, 'forget what was done'],
-    [{ kind: 'galera-check', container: 'mariadb', members: 3 }, 'check that 3 Galera members are Synced'],
+    [
+      { kind: 'galera-check', container: 'mariadb', members: 3, servers: [], patienceSeconds: 1 },
+      'check that 3 Galera members are Synced',
+    ],
     [{ ...stop, maintenance: true }, 'hand over and stop web'],
     [
       { kind: 'rabbitmq-check', container: 'rabbitmq', members: 3, leaves: true, patienceSeconds: 1 },

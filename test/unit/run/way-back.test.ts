@@ -384,16 +384,24 @@ describe('a migration that cannot be undone', () => {
     expect(tags(world, 'keystone')).toEqual([old, old, old]);
   });
 
-  it('a member of a database cluster is not put back to an older version, but with older files', async () => {
-    const world = copyOf(deployed);
-    breakNew(world, 'mariadb', 'ends at once');
+  it('a member of a database cluster is put back only while its data has not been written to', async () => {
     const mariadb: Choice = { tags: ['mariadb'] };
-    const { plan, result } = await upgrade(world, new SimulatedSite({ globals: `mariadb_tag: ${wanted}\n` }), mariadb);
-    expect(plan.notices).toContainEqual(expect.stringContaining('cannot go back to the old one'));
-    expect(result.notReverted).toMatchObject([
-      { way: { impossible: expect.stringContaining('cannot run the old one') } },
-    ]);
-    expect(outcomeText(plan, result)).toContain('no way back: a database member');
+    const site = new SimulatedSite({ globals: `mariadb_tag: ${wanted}\n` });
+    for (const written of [true, false]) {
+      const world = copyOf(deployed);
+      world.written = () => written;
+      breakNew(world, 'mariadb', 'ends at once');
+      const { plan, result } = await upgrade(world, site, mariadb);
+      expect(plan.notices).toContainEqual(expect.stringContaining('only while the new version has not written'));
+      // The last one of the group goes first, and with it the rollout ends.
+      expect(world.log.filter(({ call }) => call === 'stop').map(({ host }) => host)).toEqual(['node3']);
+      expect(world.running('mariadb').map(({ spec }) => spec.image.tag)).toEqual(
+        written ? [old, old] : [old, old, old],
+      );
+      expect(result.reverted).toHaveLength(written ? 0 : 1);
+      const [left] = result.notReverted.flatMap(({ failed }) => failed.flatMap(({ diagnostics }) => diagnostics));
+      expect(left?.message).toEqual(written ? expect.stringContaining('has written to its data') : undefined);
+    }
   });
 });
 

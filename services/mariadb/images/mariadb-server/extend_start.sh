@@ -7,7 +7,8 @@ fi
 
 if [[ -v KOLLA_UPGRADE ]]; then
     # The tools read the password from the environment: arguments are visible to everybody.
-    MYSQL_PWD=${DB_ROOT_PASSWORD:-} mariadb-upgrade --user="${DB_ROOT_USER:-root}" \
+    # Every member upgrades its own data: neither binary log nor Galera hands it on.
+    MYSQL_PWD=${DB_ROOT_PASSWORD:-} mariadb-upgrade --skip-write-binlog --user="${DB_ROOT_USER:-root}" \
         --host="${DB_HOST:-localhost}" --port="${DB_PORT:-3306}"
     exit 0
 fi

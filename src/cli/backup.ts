@@ -1,0 +1,127 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Backup } from '../core/mariadb-backup/backup.ts';
+import { newBackupId } from '../core/mariadb-backup/backup.ts';
+import { planBackup } from '../core/mariadb-backup/backup-plan.ts';
+import { newestFirst } from '../core/mariadb-backup/chains.ts';
+import type { BackupSettings } from '../core/mariadb-backup/tool.ts';
+import { DeployError, type ExitCode, error, exitCode } from '../core/model/diagnostic.ts';
+import { Secret } from '../core/model/secret.ts';
+import { withHooks } from '../core/plan/hooks.ts';
+import { backupsJson, backupsText } from '../report/backup-text.ts';
+import { carryOut, confirmed, showPlan } from './carry-out.ts';
+import { groupHosts, readCluster, recoveryMembers, surveyCluster } from './galera.ts';
+import { changeOptions, type Invocation } from './invocation.ts';
+import { holderOf, newRunId } from './lock.ts';
+import { closeAll, mergedError } from './nodes.ts';
+import type { Output } from './output.ts';
+import { unwrap } from './site.ts';
+import type { Survey } from './survey.ts';
+
+/** Takes a backup of the database, or lists those there are. */
+export async function backup(invocation: Invocation): Promise<ExitCode> {
+  const { options: raw, output, argv } = invocation;
+  const options = { ...changeOptions(raw), argv };
+  const fetchTo = typeof raw.fetch === 'string' ? raw.fetch : undefined;
+  const incremental = raw.incremental === true;
+  if (incremental && raw.full === true)
+    throw new DeployError(
+      [error('full-and-incremental', '--full and --incremental exclude each other')],
+      exitCode.badInput,
+    );
+  if (raw.list === true) return list(invocation, fetchTo);
+  const survey = await surveyCluster(options, output, holderOf(newRunId(), 'mariadb backup', argv));
+  try {
+    const settings = await backupSettings(survey);
+    const evidence = await readCluster(survey);
+    const backups = await readAllBackups(survey, output);
+    const members = await recoveryMembers(survey, evidence, output);
+    const id = newBackupId(backups, new Date());
+    const planned = planBackup({ settings, evidence, members, backups, incremental, id });
+    const plan = withHooks(unwrap(planned, output, exitCode.nodeNotUsable), survey.hooks, new Map());
+    showPlan(plan, output);
+    if (!(await confirmed(options, 'Carry this out?'))) return exitCode.ok;
+    const exit = await carryOut(plan, survey, options, output, async () => {
+      const after = await readAllBackups(survey, output);
+      const made = after.find((one) => one.id === id);
+      if (made === undefined)
+        throw new DeployError([error('no-backup', `${id} is not among the good backups`)], exitCode.failed);
+      if (!output.json) output.line(backupsText(after));
+    });
+    if (exit === exitCode.ok && fetchTo !== undefined) await fetched(survey, id, fetchTo, output);
+    return exit;
+  } finally {
+    await closeAll(survey.nodes);
+  }
+}
+
+/** Changes nothing, and locks nothing. */
+async function list({ options: raw, output }: Invocation, fetchTo: string | undefined): Promise<ExitCode> {
+  const survey = await surveyCluster(changeOptions(raw), output);
+  try {
+    const backups = await readAllBackups(survey, output);
+    if (output.json) output.data({ backups: backupsJson(backups) });
+    else output.line(backupsText(backups));
+    const [newest] = newestFirst(backups);
+    if (fetchTo !== undefined && newest !== undefined) await fetched(survey, newest.id, fetchTo, output);
+    return exitCode.ok;
+  } finally {
+    await closeAll(survey.nodes);
+  }
+}
+
+/** Good backups on all hosts of the group that can be reached. What cannot be read is told. */
+export async function readAllBackups(survey: Survey, output: Output): Promise<readonly Backup[]> {
+  const { readBackups } = await import('../edge/mariadb/backups.ts');
+  const volume = volumeOf(survey);
+  const results = await Promise.allSettled(
+    groupHosts(survey).map(async (host) => {
+      const node = survey.nodes.get(host);
+      return node === undefined ? undefined : readBackups(node, volume);
+    }),
+  );
+  const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+  if (failures.length > 0) throw mergedError(failures);
+  const found = results.flatMap((result) => (result.status === 'fulfilled' ? (result.value ?? []) : []));
+  output.diagnostics(found.flatMap(({ problems }) => problems));
+  return found.flatMap(({ backups }) => backups);
+}
+
+function volumeOf(survey: Survey): string {
+  return String(scopeOf(survey).get('mariadb_backup_volume'));
+}
+
+function scopeOf(survey: Survey) {
+  return survey.loaded.site.scope(groupHosts(survey)[0] ?? '');
+}
+
+/** What the operator has set, and the program of the service that takes backups. */
+export async function backupSettings(survey: Survey): Promise<BackupSettings> {
+  const scope = scopeOf(survey);
+  const keep = Number(scope.get('mariadb_backup_keep'));
+  if (!Number.isInteger(keep) || keep < 1) {
+    const message = `mariadb_backup_keep is ${String(scope.get('mariadb_backup_keep'))}`;
+    throw new DeployError([error('bad-keep', message, { hint: 'a whole number from 1 on' })], exitCode.badInput);
+  }
+  const directory = survey.loaded.services.find(({ definition }) => definition.service === 'mariadb')?.directory ?? '';
+  return {
+    site: survey.desired.site,
+    volume: volumeOf(survey),
+    user: String(scope.get('mariadb_backup_database_user')),
+    password: new Secret(backupPassword(survey)),
+    keep,
+    script: await readFile(join(directory, 'backup', 'backup.sh'), 'utf8'),
+  };
+}
+
+function backupPassword(survey: Survey): string {
+  const name = 'mariadb_backup_database_password';
+  const found = scopeOf(survey).get(name);
+  if (typeof found === 'string' && found !== '') return found;
+  const hint = 'deploy genpwd gives it a value';
+  throw new DeployError([error('no-password', `passwords.yml has no ${name}`, { hint })], exitCode.badInput);
+}
+
+async function fetched(survey: Survey, id: string, directory: string, output: Output): Promise<void> {
+  output.note(`${id} ${directory} ${survey.desired.site}`);
+}

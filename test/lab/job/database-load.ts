@@ -1,0 +1,47 @@
+import { expect } from 'vitest';
+import type { Lab } from '../raise.ts';
+import type { Ran } from './deploy-command.ts';
+import { KeystoneLoad } from './keystone-load.ts';
+import { Transactions } from './transactions.ts';
+
+/**
+ * A change of the database beside clients of it and of Keystone. Prints what it cost them; no acknowledged commit may be
+ * lost, no request of Keystone and no transaction of a pool may fail, and a bare connection may break where the writes
+ * move: away from the member that is replaced, and back.
+ */
+export async function underDatabaseLoad(lab: Lab, name: string, change: () => Promise<Ran>): Promise<Ran> {
+  const transactions = new Transactions(lab, `${name}${Date.now() % 1_000_000_000}`);
+  const keystone = new KeystoneLoad(lab);
+  await transactions.start();
+  keystone.start();
+  try {
+    const ran = await change();
+    await transactions.reach(100);
+    await Promise.all([transactions.stop(), keystone.stop()]);
+    const lost = await transactions.lost();
+    const { acknowledged, failed, replaced } = transactions;
+    const pause = transactions.longestPause();
+    console.log(
+      [
+        `${name}: exit ${ran.code} after ${ran.seconds.toFixed(1)} s`,
+        ...ran.stdout
+          .split('\n')
+          .filter((line) => /mariadb.*: done/.test(line) && !/note the form|: write|: create/.test(line)),
+        `${acknowledged.length} transactions acknowledged, lost ${Object.values(lost)}, ${failed.length} failed`,
+        `longest time without a commit ${pause.seconds.toFixed(1)} s (at ${pause.at.toFixed(1)} s)`,
+        `${replaced} pooled connections were found dead and replaced before they were used`,
+        ...transactions.explained(),
+        `Keystone: ${keystone.asked} requests, ${keystone.failed.length} failed, slowest ${keystone.slowest.toFixed(1)} s`,
+      ].join('\n'),
+    );
+    expect(lost).toEqual({ node1: 0, node2: 0, node3: 0 });
+    expect(keystone.failed).toEqual([]);
+    expect(failed.filter(({ kind }) => kind === 'pool')).toEqual([]);
+    // Two connections, moved twice.
+    expect(failed.length).toBeLessThanOrEqual(4);
+    return ran;
+  } finally {
+    await Promise.all([transactions.stop(), keystone.stop()]);
+    await transactions.drop();
+  }
+}
