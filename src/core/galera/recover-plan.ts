@@ -1,12 +1,5 @@
 import type { Desired, DesiredContainer } from '../desired/model.ts';
-import {
-  type HostName,
-  imageName,
-  label,
-  type ObservedContainer,
-  type ObservedNode,
-  type PinnedImage,
-} from '../model/node.ts';
+import { type HostName, imageName, label, type ObservedNode, type PinnedImage } from '../model/node.ts';
 import { compareFiles } from '../plan/compare.ts';
 import type { Balancers } from '../plan/drain.ts';
 import { type Change, prepare, removeOld, startNew, writeFiles } from '../plan/replace.ts';
