@@ -1,13 +1,6 @@
 import type { Desired, DesiredContainer } from '../desired/model.ts';
-import {
-  type HostName,
-  imageName,
-  label,
-  type ObservedContainer,
-  type ObservedNode,
-  type PinnedImage,
-} from '../model/node.ts';
-import { compareFiles, temporarySuffix } from '../plan/compare.ts';
+import { type HostName, imageName, label, type ObservedNode, type PinnedImage } from '../model/node.ts';
+import { compareFiles } from '../plan/compare.ts';
 import type { Balancers } from '../plan/drain.ts';
 import { type Change, prepare, removeOld, startNew, writeFiles } from '../plan/replace.ts';
 import { galeraLasting, lastingForm } from '../plan/rollout.ts';
@@ -15,6 +8,7 @@ import { type Impact, type Plan, PlanBuilder, type StepAction, type StepId } fro
 import { type Decision, type Joiner, lossesOf } from './decision.ts';
 import { keepDirectory, keptNotice } from './kept-data.ts';
 import type { GaleraMember } from './member.ts';
+import { isTemporary, runs } from './seen.ts';
 import { clearAction, copyAction, positionAction } from './short-lived.ts';
 
 /** A member as its node has it, and as it should be. */
@@ -296,13 +290,4 @@ class Recovery {
   #running(): HostName[] {
     return this.#input.members.filter(({ node, container }) => runs(node, container)).map(({ place }) => place.host);
   }
-}
-
-function runs(node: ObservedNode, container: DesiredContainer): boolean {
-  return node.containers.some(({ name, state }) => name === container.name && state === 'running');
-}
-
-/** It would form a new cluster at its next start. */
-export function isTemporary(container: ObservedContainer): boolean {
-  return container.labels[label.specHash]?.endsWith(temporarySuffix) === true;
 }
