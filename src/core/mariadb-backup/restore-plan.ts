@@ -187,5 +187,7 @@ function lossText(member: MemberEvidence, position: Position | undefined): strin
   if (has === undefined || has.seqno < 0n) return [];
   if (has.uuid !== position.uuid) return [`${host} is in another history (${has.uuid}:${has.seqno})`];
   const more = has.seqno - position.seqno;
-  return more > 0n ? [`${host} has ${more} commit${more === 1n ? '' : 's'} that are not in the backup`] : [];
+  return more > 0n
+    ? [`${host} has ${more} ${more === 1n ? 'commit that is' : 'commits that are'} not in the backup`]
+    : [];
 }
