@@ -56,7 +56,7 @@ export function planRestore(input: RestoreInput, progress: Exclude<Progress, 'fo
   const forming = formingPlan(input);
   const prefix = new PlanBuilder('restore/');
   // What may fail without harm goes first.
-  const early = forming.steps.filter(({ kind }) => kind === 'pull' || kind === 'write');
+  const early = forming.steps.filter(({ kind, needs }) => needs.length === 0 && (kind === 'pull' || kind === 'write'));
   const ready = early.map(({ id }) => id);
   const placed = progress === 'placed' ? stopAll(prefix, input, ready) : placing(prefix, input, ready);
   const after = (step: Step): Step =>

@@ -123,6 +123,20 @@ describe('the plan of a restore', () => {
     expect(plan.steps.slice(-3).every(({ kind }) => kind === 'wipe')).toBe(true);
   });
 
+  it('waits for nothing that waits for it, also where files are to be written', async () => {
+    const world = copyOf(deployed);
+    for (const node of world.nodes.values()) {
+      node.containers.delete('mariadb');
+      node.files.delete('/etc/kolla/mariadb/galera.cnf');
+    }
+    const plan = planRestore(await inputOf([lost('node1'), lost('node2'), lost('node3')], world), 'begin');
+    expect(plan.steps.filter(({ kind }) => kind === 'write')).toHaveLength(3);
+    for (const step of plan.steps) {
+      const waitedFor = step.needs.flatMap((id) => plan.steps.filter((one) => one.id === id));
+      for (const one of waitedFor) expect(earlier(plan, one).map(({ id }) => id)).not.toContain(step.id);
+    }
+  });
+
   it('says what is lost, and where what is there goes', async () => {
     const evidence = [
       running('node1', { uuid: backup.position?.uuid ?? '', seqno: 401n }),
