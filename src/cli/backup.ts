@@ -30,13 +30,14 @@ export async function backup(invocation: Invocation): Promise<ExitCode> {
       exitCode.badInput,
     );
   if (raw.list === true) return list(invocation, fetchTo);
-  const survey = await surveyCluster(options, output, holderOf(newRunId(), 'mariadb backup', argv));
+  const run = newRunId();
+  const survey = await surveyCluster(options, output, holderOf(run, 'mariadb backup', argv));
   try {
     const settings = await backupSettings(survey);
     const evidence = await readCluster(survey);
     const backups = await readAllBackups(survey, output);
     const members = await recoveryMembers(survey, evidence, output);
-    const id = newBackupId(backups, new Date());
+    const id = newBackupId(backups, run);
     const planned = planBackup({ settings, evidence, members, backups, incremental, id });
     const plan = withHooks(unwrap(planned, output, exitCode.nodeNotUsable), survey.hooks, new Map());
     showPlan(plan, output);
