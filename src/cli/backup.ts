@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Backup } from '../core/mariadb-backup/backup.ts';
 import { newBackupId } from '../core/mariadb-backup/backup.ts';
 import { planBackup } from '../core/mariadb-backup/backup-plan.ts';
-import { newestFirst } from '../core/mariadb-backup/chains.ts';
+import { chainOf, newestGoodBackup } from '../core/mariadb-backup/chains.ts';
 import type { BackupSettings } from '../core/mariadb-backup/tool.ts';
 import { DeployError, type ExitCode, error, exitCode } from '../core/model/diagnostic.ts';
 import { Secret } from '../core/model/secret.ts';
@@ -30,25 +30,27 @@ export async function backup(invocation: Invocation): Promise<ExitCode> {
       exitCode.badInput,
     );
   if (raw.list === true) return list(invocation, fetchTo);
-  const survey = await surveyCluster(options, output, holderOf(newRunId(), 'mariadb backup', argv));
+  const run = newRunId();
+  const survey = await surveyCluster(options, output, holderOf(run, 'mariadb backup', argv));
   try {
     const settings = await backupSettings(survey);
     const evidence = await readCluster(survey);
     const backups = await readAllBackups(survey, output);
     const members = await recoveryMembers(survey, evidence, output);
-    const id = newBackupId(backups, new Date());
+    const id = newBackupId(backups, run);
     const planned = planBackup({ settings, evidence, members, backups, incremental, id });
     const plan = withHooks(unwrap(planned, output, exitCode.nodeNotUsable), survey.hooks, new Map());
     showPlan(plan, output);
     if (!(await confirmed(options, 'Carry this out?'))) return exitCode.ok;
+    let after: readonly Backup[] = [];
     const exit = await carryOut(plan, survey, options, output, async () => {
-      const after = await readAllBackups(survey, output);
-      const made = after.find((one) => one.id === id);
-      if (made === undefined)
+      after = await readAllBackups(survey, output);
+      if (!after.some((one) => one.id === id))
         throw new DeployError([error('no-backup', `${id} is not among the good backups`)], exitCode.failed);
       if (!output.json) output.line(backupsText(after));
     });
-    if (exit === exitCode.ok && fetchTo !== undefined) await fetched(survey, id, fetchTo, output);
+    const made = after.find((one) => one.id === id);
+    if (exit === exitCode.ok && fetchTo !== undefined && made) await fetched(survey, after, made, fetchTo, output);
     return exit;
   } finally {
     await closeAll(survey.nodes);
@@ -62,8 +64,8 @@ async function list({ options: raw, output }: Invocation, fetchTo: string | unde
     const backups = await readAllBackups(survey, output);
     if (output.json) output.data({ backups: backupsJson(backups) });
     else output.line(backupsText(backups));
-    const [newest] = newestFirst(backups);
-    if (fetchTo !== undefined && newest !== undefined) await fetched(survey, newest.id, fetchTo, output);
+    const newest = newestGoodBackup(backups);
+    if (fetchTo !== undefined && newest !== undefined) await fetched(survey, backups, newest, fetchTo, output);
     return exitCode.ok;
   } finally {
     await closeAll(survey.nodes);
@@ -122,6 +124,21 @@ function backupPassword(survey: Survey): string {
   throw new DeployError([error('no-password', `passwords.yml has no ${name}`, { hint })], exitCode.badInput);
 }
 
-async function fetched(survey: Survey, id: string, directory: string, output: Output): Promise<void> {
-  output.note(`${id} ${directory} ${survey.desired.site}`);
+/** A backup here, with all it is based on: only together can they be restored. */
+async function fetched(
+  survey: Survey,
+  backups: readonly Backup[],
+  backup: Backup,
+  directory: string,
+  output: Output,
+): Promise<void> {
+  const { fetchBackups } = await import('../edge/mariadb/backup-copies.ts');
+  const node = survey.nodes.get(backup.host);
+  const chain = chainOf(backups, backup);
+  if (node === undefined || chain === undefined) return;
+  const ids = chain.map(({ id }) => id);
+  await fetchBackups(node, volumeOf(survey), ids, directory);
+  output.note(
+    `${ids.join(', ')} of ${backup.host} ${ids.length === 1 ? 'is' : 'are'} in ${directory}, checksums right`,
+  );
 }

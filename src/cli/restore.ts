@@ -1,6 +1,6 @@
 import { clusterProblems } from '../core/galera/check.ts';
 import type { MemberEvidence, SeenMember } from '../core/galera/evidence.ts';
-import type { Backup } from '../core/mariadb-backup/backup.ts';
+import { type Backup, parseBackups } from '../core/mariadb-backup/backup.ts';
 import { chainOf, findBackup, restorable } from '../core/mariadb-backup/chains.ts';
 import {
   planForget,
@@ -20,7 +20,7 @@ import { carryOut, confirmed, showPlan } from './carry-out.ts';
 import { groupHosts, readCluster, recoveryMembers, surveyCluster } from './galera.ts';
 import { changeOptions, type Invocation } from './invocation.ts';
 import { holderOf, newRunId } from './lock.ts';
-import { closeAll } from './nodes.ts';
+import { closeAll, observeAll } from './nodes.ts';
 import type { ChangeOptions } from './options.ts';
 import type { Output } from './output.ts';
 import type { Survey } from './survey.ts';
@@ -33,9 +33,9 @@ export async function restore(invocation: Invocation): Promise<ExitCode> {
   const { options: raw, output, argv } = invocation;
   const options = { ...changeOptions(raw), argv };
   const first = await withSurvey(options, output, async (survey) => {
-    const input = await restoreInput(survey, String(raw.backup ?? 'latest'), output);
+    const input = await restoreInput(survey, raw, output);
     const progress = progressOf(input);
-    if (progress !== 'formed') return carryOutPlan(planRestore(input, progress), input, survey, raw, options, output);
+    if (progress !== 'formed') return carryOutPlan(planRestore(input, progress), input, survey, invocation, options);
     const [who, id] = [input.backup.host, input.backup.id];
     output.note(`an interrupted restore of ${id} has formed a cluster on ${who}: what is left is to make it whole`);
     return groupHosts(survey).filter((host) => host !== who);
@@ -53,6 +53,7 @@ async function finish(invocation: Invocation, others: readonly string[], options
   if (exit !== exitCode.ok) return exit;
   return withSurvey(options, output, async (survey) => {
     const members = await recoveryMembers(survey, await readCluster(survey), output);
+    output.note('the interrupted restore is over; called once more, this command restores anew');
     const plan = planForget(await backupSettings(survey), members);
     return plan.steps.length === 0 ? exitCode.ok : carryOut(plan, survey, options, output);
   });
@@ -67,14 +68,20 @@ async function withSurvey<T>(options: ChangeOptions, output: Output, work: (surv
   }
 }
 
-async function restoreInput(survey: Survey, asked: string, output: Output): Promise<RestoreInput> {
+/** With all the backup is based on, the full one first. */
+interface Restoring extends RestoreInput {
+  readonly chain: readonly Backup[];
+}
+
+async function restoreInput(survey: Survey, raw: Invocation['options'], output: Output): Promise<Restoring> {
   const evidence = await readCluster(survey);
   const seen = allSeen(evidence);
-  const backups = await readAllBackups(survey, output);
-  const backup = chosen(backups, asked);
+  const directory = typeof raw.fromDir === 'string' ? raw.fromDir : undefined;
+  const backups = await (directory === undefined ? readAllBackups(survey, output) : fetchedBackups(survey, directory));
+  const backup = chosen(backups, String(raw.backup ?? 'latest'));
   const members = await recoveryMembers(survey, evidence, output);
-  const chain = backupsText(chainOf(backups, backup) ?? []);
-  if (!output.json) output.line(`${galeraTable(evidence, process.stdout.columns)}\n\n${chain}\n`);
+  const chain = chainOf(backups, backup) ?? [];
+  if (!output.json) output.line(`${galeraTable(evidence, process.stdout.columns)}\n\n${backupsText(chain)}\n`);
   const balancers = survey.desired.balancers.filter(({ host, container }) =>
     survey.observed.get(host)?.containers.some((one) => one.name === container && one.state === 'running'),
   );
@@ -87,7 +94,26 @@ async function restoreInput(survey: Survey, asked: string, output: Output): Prom
     groupHosts: groupHosts(survey),
     balancers,
     backup,
+    chain,
   };
+}
+
+/** As if they lay on the last member already; they are copied there once that is confirmed. */
+async function fetchedBackups(survey: Survey, directory: string): Promise<readonly Backup[]> {
+  const { readFetched } = await import('../edge/mariadb/backup-copies.ts');
+  return parseBackups(groupHosts(survey).at(-1) ?? '', await readFetched(directory)).backups;
+}
+
+/** Nothing to do for what lies on the node already. */
+async function send(survey: Survey, { backup, chain, settings }: Restoring, directory: string, output: Output) {
+  const node = survey.nodes.get(backup.host);
+  if (node === undefined) return;
+  const { sendBackups } = await import('../edge/mariadb/backup-copies.ts');
+  const ids = chain.map(({ id }) => id);
+  await sendBackups(node, settings.volume, ids, directory);
+  output.note(
+    `${ids.join(', ')} of ${directory} ${ids.length === 1 ? 'lies' : 'lie'} on ${backup.host}, checksums right`,
+  );
 }
 
 /** A member that is not seen may serve its old data, and join with it later. */
@@ -118,26 +144,30 @@ function chosen(backups: readonly Backup[], asked: string): Backup {
 
 async function carryOutPlan(
   bare: Plan,
-  input: RestoreInput,
+  input: Restoring,
   survey: Survey,
-  raw: Readonly<Record<string, unknown>>,
+  { options: raw, output }: Invocation,
   options: ChangeOptions,
-  output: Output,
 ): Promise<ExitCode> {
   const left = input.members.flatMap(({ node }) => node.markers[restoreMarkerKey] ?? []);
-  const notices =
-    left.length > 0 ? [`goes on with an interrupted restore (${left.join(', ')})`, ...bare.notices] : bare.notices;
+  const resumed = left.length > 0 ? [`goes on with an interrupted restore (${left.join(', ')})`] : [];
+  const from = typeof raw.fromDir === 'string' ? raw.fromDir : undefined;
+  const sent =
+    from === undefined ? [] : [`${input.chain.length} backups are copied from ${from} to ${input.backup.host} first`];
+  const notices = [...resumed, ...sent, ...bare.notices];
   const plan = withHooks({ ...bare, notices }, survey.hooks, new Map());
   showPlan(plan, output);
   requireAcceptance(raw);
   if (!(await confirmed(options, 'Replace ALL data of the database? There is no way back.'))) return exitCode.ok;
+  if (from !== undefined) await send(survey, input, from, output);
   return carryOut(plan, survey, options, output, async () => {
-    const problems = clusterProblems(await readCluster(survey));
+    const observed = await observeAll(survey.nodes, {});
+    const problems = clusterProblems(await readCluster({ ...survey, observed }));
     if (problems.length > 0) throw new DeployError(problems, exitCode.failed);
   });
 }
 
-function requireAcceptance(raw: Readonly<Record<string, unknown>>): void {
+function requireAcceptance(raw: Invocation['options']): void {
   if (raw.acceptLoss === true) return;
   const hint = 'add --accept-loss if that is what you want';
   const message = 'a restore replaces all data of the database; what was committed after the backup is lost';

@@ -1,4 +1,7 @@
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { checksums } from './job/checksums.ts';
 import { Commits } from './job/commits.ts';
 import { deploy, type Ran } from './job/deploy-command.ts';
@@ -113,12 +116,26 @@ describe('backups of the database', () => {
     ]);
   }
 
-  it('restore a cluster of which nothing else is left', async () => {
+  it('restore a cluster of which nothing is left, from a copy that was fetched', async () => {
     const state = await backedUp();
+    const copy = mkdtempSync(join(tmpdir(), 'backup-'));
+    onTestFinished(() => rmSync(copy, { recursive: true }));
+    const fetching = await done(['mariadb', 'backup', '--list', '--fetch', copy]);
+    const files = readdirSync(copy, { recursive: true, withFileTypes: true }).filter((file) => file.isFile());
+    expect(files.filter(({ name }) => name === 'data.mbs.gz')).toHaveLength(2);
+    for (const { parentPath, name } of files) expect(statSync(join(parentPath, name)).mode & 0o777, name).toBe(0o600);
     await everywhere('docker rm -f mariadb >/dev/null && docker volume rm mariadb');
-    const ran = await done(restore);
-    console.log(`destroyed cluster restored in ${ran.seconds.toFixed(1)} s`);
+    await everywhere('docker volume rm mariadb_backup 2>/dev/null || true');
+    const ran = await done([...restore, '--from-dir', copy]);
+    console.log(
+      `fetched in ${fetching.seconds.toFixed(1)} s, destroyed cluster restored in ${ran.seconds.toFixed(1)} s`,
+    );
     await isAsBefore(state);
+    // Its numbers are those of another data directory: what would begin after it is a full one.
+    const next = await done(['mariadb', 'backup', '--incremental', '--yes']);
+    expect(next.stdout).toContain('full because the data directory was replaced since');
+    const [newest, ...others] = await list();
+    expect([newest?.kind, ...others.map(({ id }) => id)]).toEqual(['full', state.newest?.id, state.newest?.base]);
   });
 
   for (const point of points) {
@@ -147,12 +164,12 @@ describe('backups of the database', () => {
 
   it('count only once they were prepared, whatever kills them', async () => {
     const before = await list();
+    const volume = '/var/lib/docker/volumes/mariadb_backup/_data';
+    // As soon as some of it is written.
+    const kill = `timeout 120 sh -c 'until [ -s ${volume}/*.partial/data.mbs.gz ] && docker kill mariabackup; do sleep 0.02; done'`;
+    const killing = onNode('node3', `rm -rf ${volume}/*.partial; ${kill}`);
     const taking = new Running(lab, ['mariadb', 'backup', '--yes']);
-    await taking.until('takes it', async () => {
-      const running = await everywhere('docker ps -q --filter name=^mariabackup$');
-      return running.some((id) => id !== '');
-    });
-    await everywhere('docker kill mariabackup >/dev/null 2>&1 || true');
+    await killing;
     const killed = await taking.ended;
     expect(killed.code, killed.output).toBe(1);
     const unproven = await new Running(lab, ['mariadb', 'backup', '--yes'], { failpoint: 'task:after:1=kill' }).ended;
@@ -162,7 +179,6 @@ describe('backups of the database', () => {
     const after = await list();
     expect(after.slice(1).map(({ id }) => id)).toEqual(before.map(({ id }) => id));
     // Nothing of the others is left.
-    const volume = '/var/lib/docker/volumes/mariadb_backup/_data';
     const left = await onNode(after[0]?.host ?? 'node1', `ls -A ${volume} | grep -E 'partial|scratch|moving' || true`);
     expect(left).toBe('');
   });

@@ -93,10 +93,11 @@ function parsePosition(text: string): Position | undefined {
   return uuid === undefined || seqno === undefined ? undefined : { uuid: uuid.toLowerCase(), seqno: BigInt(seqno) };
 }
 
-/** The name of a backup that is begun now: later than all others, whatever the clock says. */
-export function newBackupId(existing: readonly Backup[], now: Date): BackupId {
+/** The name of a backup that a run begins, by the time in that run's name: later than all others, whatever the clock says. */
+export function newBackupId(existing: readonly Backup[], run: string): BackupId {
+  const began = timeOf(`${run.slice(0, 15)}Z`);
   const latest = existing.map(({ id }) => timeOf(id)).reduce((max, time) => Math.max(max, time), 0);
-  const time = Math.max(Math.floor(now.getTime() / 1000) * 1000, latest + 1000);
+  const time = Math.max(began, latest + 1000);
   return `${new Date(time).toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}Z`;
 }
 

@@ -36,9 +36,13 @@ export type Progress =
 export function progressOf({ backup, members, evidence }: Omit<RestoreInput, 'settings'>): Progress {
   const { node } = memberOf(members, backup.host);
   if (node.markers[restoreMarkerKey] !== `${backup.id} placed`) return 'begin';
-  const grastate = evidence.find(({ host }) => host === backup.host)?.grastate;
-  const formed = grastate !== undefined && grastate !== 'corrupt' && !/^[0-]+$/.test(grastate.uuid);
-  return formed ? 'formed' : 'placed';
+  return isInHistory(evidence.find(({ host }) => host === backup.host)) ? 'formed' : 'placed';
+}
+
+/** A server has run on its data as a member of a cluster. */
+function isInHistory(member: SeenMember | undefined): boolean {
+  const grastate = member?.grastate;
+  return grastate !== undefined && grastate !== 'corrupt' && !/^[0-]+$/.test(grastate.uuid);
 }
 
 /**
@@ -52,7 +56,7 @@ export function planRestore(input: RestoreInput, progress: Exclude<Progress, 'fo
   const forming = formingPlan(input);
   const prefix = new PlanBuilder('restore/');
   // What may fail without harm goes first.
-  const early = forming.steps.filter(({ kind }) => kind === 'pull' || kind === 'write');
+  const early = forming.steps.filter(({ kind, needs }) => needs.length === 0 && (kind === 'pull' || kind === 'write'));
   const ready = early.map(({ id }) => id);
   const placed = progress === 'placed' ? stopAll(prefix, input, ready) : placing(prefix, input, ready);
   const after = (step: Step): Step =>
@@ -115,10 +119,11 @@ function placing(plan: PlanBuilder, input: RestoreInput, needs: readonly StepId[
   });
   const stops = stopAll(plan, input, [prepared]);
   const cleared = members.flatMap((member) => {
-    const data = evidence.find((one) => one.host === member.place.host)?.data;
+    const seen = evidence.find((one) => one.host === member.place.host);
     const marker = { key: restoreMarkerKey, value: `${id} aside` };
-    const begun = member.node.markers[restoreMarkerKey] !== undefined;
-    if (data === 'missing' && !begun) return [];
+    // One that was finished in another way may have left its marker behind: data of a cluster is no half of anything.
+    const begun = member.node.markers[restoreMarkerKey] !== undefined && !isInHistory(seen);
+    if (seen?.data === 'missing' && !begun) return [];
     const { volume } = member.place;
     const keep = begun ? undefined : { volume: settings.volume, directory: `before-${id}`, roomMb: roomMb(backup) };
     const action = { kind: 'set-aside', container: member.container.name, volume, keep, marker } as const;
@@ -182,5 +187,7 @@ function lossText(member: MemberEvidence, position: Position | undefined): strin
   if (has === undefined || has.seqno < 0n) return [];
   if (has.uuid !== position.uuid) return [`${host} is in another history (${has.uuid}:${has.seqno})`];
   const more = has.seqno - position.seqno;
-  return more > 0n ? [`${host} has ${more} commit${more === 1n ? '' : 's'} that are not in the backup`] : [];
+  return more > 0n
+    ? [`${host} has ${more} ${more === 1n ? 'commit that is' : 'commits that are'} not in the backup`]
+    : [];
 }

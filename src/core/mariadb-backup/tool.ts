@@ -100,7 +100,8 @@ const config = buildConfigJson({
     { name: 'backup.cnf', dest: defaults, owner: 'mysql', perm: '0600' },
   ],
   directories: [],
-  permissions: [{ path: storeDirectory, owner: 'mysql:mysql' }],
+  // Also of what was brought back from elsewhere.
+  permissions: [{ path: storeDirectory, owner: 'mysql:mysql', recurse: true }],
 });
 
 /** Where the program finds the server, and its password. */

@@ -4,7 +4,7 @@ import type { RunLogEntry, RunLogLine } from '../../core/model/run-log.ts';
 import type { NodePort } from '../../run/ports.ts';
 import { Engine } from '../docker/client.ts';
 import { connectSsh } from '../ssh/connect.ts';
-import type { SshConnection } from '../ssh/connection.ts';
+import type { SshConnection, SshSession } from '../ssh/connection.ts';
 import { mergeErrors, nodeError } from '../ssh/failures.ts';
 import { quote } from '../ssh/quote.ts';
 import type { SshCounters, SshOptions, SshTarget } from '../ssh/target.ts';
@@ -29,7 +29,7 @@ import { type Look, lookScript, parseLook } from './look.ts';
 import { readTexts } from './read.ts';
 import { readRunLog, runLogName } from './run-log.ts';
 import { openSocket } from './sockets.ts';
-import { emptyVolume, fillVolume, measureVolume, readVolume, volumeWrittenSince } from './volume.ts';
+import { emptyVolume, fillVolume, madeVolume, measureVolume, readVolume, volumeWrittenSince } from './volume.ts';
 
 export interface NodeOptions extends SshOptions {
   /** Directory of the containers' configuration, absolute. Default `/etc/kolla`. */
@@ -59,6 +59,10 @@ export interface OpenNode extends NodePort {
   /** Takes the node's lock, or says who has it. From then on commands that change the node run only under it. */
   lock(holder: LockHolder): Promise<LockAnswer>;
   lockState(): Promise<LockTaken | undefined>;
+  /** A command whose output or input is too much to be held here. */
+  stream(argv: readonly string[]): Promise<SshSession>;
+  /** Where a volume lies; it is made if there is none. */
+  makeVolume(name: string): Promise<string>;
   /** Ends the session that holds the lock for this run, and writes `entry` into the node's log of runs. */
   breakLock(run: string, entry: RunLogEntry): Promise<Broken>;
   /** Appends to the node's log of runs, under the lock; false when it cannot be written, or the lock is lost. */
@@ -71,6 +75,7 @@ interface Parts {
   readonly engine: Engine;
   readonly root: string;
   readonly run: RunOnNode;
+  readonly stream: (argv: readonly string[]) => Promise<SshSession>;
   readonly lock: LockOptions;
 }
 
@@ -194,6 +199,8 @@ function nodePort(parts: Parts, options: NodeOptions): OpenNode {
       return answer;
     },
     lockState: () => lockState(connection, parts.lock),
+    stream: parts.stream,
+    makeVolume: (name) => madeVolume(engine, name),
     breakLock: (run, entry) => breakLock(connection, run, entry, parts.lock),
     logRun: async (entry) => (await lease?.log(entry)) ?? false,
     readRunLog: () => readRunLog(host, root, run),
@@ -217,8 +224,9 @@ export async function openNode(target: SshTarget, options: NodeOptions): Promise
   const timeoutMs = options.commandTimeoutMs ?? 120_000;
   const run: RunOnNode = (argv, stdin, limitMs = timeoutMs) =>
     connection.exec(quote([...prefix, ...argv]), { stdin, timeoutMs: limitMs });
+  const stream = (argv: readonly string[]) => connection.open(quote([...prefix, ...argv]));
   return nodePort(
-    { connection, engine, root, run, lock: { log: `${root}/${runLogName}`, ...options.lock, prefix } },
+    { connection, engine, root, run, stream, lock: { log: `${root}/${runLogName}`, ...options.lock, prefix } },
     options,
   );
 }

@@ -146,7 +146,7 @@ async function moved(engine: Engine, run: RunOnNode, what: string, argv: readonl
 }
 
 /** Where a volume lies; it is made if there is none. */
-async function madeVolume(engine: Engine, name: string): Promise<string> {
+export async function madeVolume(engine: Engine, name: string): Promise<string> {
   return engine.call(`make the volume ${name}`, async (docker) => {
     await docker.createVolume({ Name: name });
     return (await docker.getVolume(name).inspect()).Mountpoint;

@@ -55,8 +55,8 @@ describe('parseBackups', () => {
 
 describe('newBackupId', () => {
   it('is the time, and later than every other backup whatever the clock says', () => {
-    expect(newBackupId([], new Date('2026-01-31T02:15:00.900Z'))).toBe('20260131T021500Z');
-    expect(newBackupId([backupAt(10), backupAt(59)], new Date('2025-12-31T00:00:00Z'))).toBe('20260101T000100Z');
+    expect(newBackupId([], '20260131T021500-a1b2c3')).toBe('20260131T021500Z');
+    expect(newBackupId([backupAt(10), backupAt(59)], '20251231T000000-a1b2c3')).toBe('20260101T000100Z');
     expect(whenText('20260131T021500Z')).toBe('2026-01-31 02:15:00Z');
   });
 });
