@@ -27,13 +27,20 @@ export async function drainServers(step: StepOf<'drain'>, context: StepContext):
   await node.writeMarker(step.marker.key, step.marker.value);
   await Promise.all(balancers.map((b) => clients.setServers(b.node, b.container, 'drain', step.servers)));
   const started = clock.now();
+  let refused = '';
   for (;;) {
     const share = (clock.now() - started) / (step.patienceSeconds * 1000);
-    if (step.sessions) await endIdleSessions(step.sessions, share, context);
+    if (step.sessions) {
+      // Its graceful stop ends them too, only less kindly.
+      await endIdleSessions(step.sessions, share, context).catch((cause: unknown) => {
+        refused = `: ${cause instanceof Error ? cause.message : String(cause)}`;
+      });
+    }
     const counts = await Promise.all(balancers.map((b) => clients.countSessions(b.node, b.container, step.servers)));
     const sessions = counts.reduce((sum, count) => sum + count, 0);
     if (sessions === 0) return undefined;
-    if (clock.now() - started > step.patienceSeconds * 1000) return `${sessions} sessions did not end in time`;
+    if (clock.now() - started > step.patienceSeconds * 1000)
+      return `${sessions} sessions did not end in time${refused}`;
     await clock.sleep(step.sessions ? sessionPollMs : pollMs);
   }
 }

@@ -65,7 +65,7 @@ function problemsOf(
  * Milliseconds for which a session must have been idle to be ended, in the first, second and last third of the patience:
  * the longer, the less likely it is that its client is just about to use it. The server counts from its last statement.
  */
-const calmMs = [200, 50, 0] as const;
+const calmMs = [500, 200, 0] as const;
 
 /**
  * Ends client sessions where that costs nobody a transaction: such as are idle and in none. Pools try a session before

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
+import { createConnection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DeployError } from '../../src/core/model/diagnostic.ts';
 import { Secret } from '../../src/core/model/secret.ts';
@@ -7,6 +8,7 @@ import { checkGate } from '../../src/edge/gates/check.ts';
 import { type MariadbServer, withMariadb } from '../../src/edge/mariadb/connection.ts';
 import { canLogIn, ensureDatabases } from '../../src/edge/mariadb/databases.ts';
 import { galeraStatus } from '../../src/edge/mariadb/galera.ts';
+import { endIdleSessions, shutDownCleanly } from '../../src/edge/mariadb/sessions.ts';
 import {
   accountOf,
   type Daemon,
@@ -227,5 +229,41 @@ describe('galeraStatus', () => {
     const waiting = ensureDatabases(plainConnect, server, late, { forMs: 20_000, everyMs: 200 });
     await set('gcomm://');
     expect(await waiting).toContain('created database late');
+  });
+});
+
+describe('sessions', () => {
+  const open = () =>
+    createConnection({ host: server.address, port: server.port, user: server.user, password: rootPassword });
+
+  test('end where they are idle for long enough and in no transaction', async () => {
+    const [idle, busy] = await Promise.all([open(), open()]);
+    const ended = new Promise((resolve) => idle.once('error', resolve));
+    await busy.query('CREATE DATABASE IF NOT EXISTS work');
+    await busy.query('CREATE TABLE IF NOT EXISTS work.rows (id INT PRIMARY KEY)');
+    await busy.query('BEGIN');
+    await busy.query('INSERT INTO work.rows VALUES (1)');
+    // Nobody has been idle for a minute.
+    expect(await endIdleSessions(plainConnect, server, 60_000)).toHaveLength(2);
+    expect(await endIdleSessions(plainConnect, server, 0)).toEqual([String(busy.threadId)]);
+    await ended;
+    await busy.query('COMMIT');
+    const [rows] = await busy.query('SELECT * FROM work.rows');
+    expect(rows).toEqual([{ id: 1 }]);
+    await busy.end();
+  });
+
+  test('a shutdown that would leave work for the next start is told to do it', async () => {
+    const mode = () => withMariadb(plainConnect, server, (query) => query('SELECT @@innodb_fast_shutdown AS mode'));
+    const set = (to: number) =>
+      withMariadb(plainConnect, server, (query) => query(`SET GLOBAL innodb_fast_shutdown = ${to}`));
+    for (const [before, after] of [
+      [2, 1],
+      [0, 0],
+    ] as const) {
+      await set(before);
+      await shutDownCleanly(plainConnect, server);
+      expect(await mode()).toEqual([{ mode: String(after) }]);
+    }
   });
 });

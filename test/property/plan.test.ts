@@ -145,7 +145,11 @@ describe('any plan', { timeout: 30_000 }, () => {
         const { world, plan } = planned;
         await carryOut(plan, world);
         const { target, desired } = siteOf(one.of).desired(one.choice);
-        const names = desired.services.flatMap((s) => [...s.containers.map((c) => c.name), ...s.oneShots.keys()]);
+        const names = desired.services.flatMap((s) => [
+          ...s.containers.map((c) => c.name),
+          ...s.oneShots.keys(),
+          'upgrade_mariadb',
+        ]);
         const directories = names.map((name) => `/etc/kolla/${name.replaceAll('_', '-')}/`);
         const entries = desired.services.flatMap((s) => s.fragments.map((f) => f.file.path));
         for (const { host, call, subject } of world.log) {

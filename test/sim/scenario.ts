@@ -155,7 +155,8 @@ export function stateOf(world: SimulatedWorld): unknown {
         },
       ]),
     ),
-    files: Object.fromEntries([...node.files].sort(byName)),
+    // What stands in the data directory is no configuration.
+    files: Object.fromEntries([...node.files].filter(([path]) => !path.startsWith('/volumes/')).sort(byName)),
     markers: Object.fromEntries([...node.markers].filter(([key]) => !/^(?:loaded|made)\./.test(key)).sort(byName)),
     volumes: Object.fromEntries([...node.volumes].sort(byName).map(([name, files]) => [name, [...files.keys()]])),
   }));

@@ -120,9 +120,11 @@ function removeOneShots(
   observed: Observed,
   needs: readonly StepId[],
 ): StepId[] {
+  const upgrades = [...(service.memberUpgrades?.values() ?? [])].map(({ name }) => name);
+  const names = new Set([...service.oneShots.keys(), ...upgrades]);
   return [...observed].flatMap(([host, node]) =>
     node.containers
-      .filter((c) => isOurs(c) && service.oneShots.has(c.name))
+      .filter((c) => isOurs(c) && names.has(c.name))
       .map(({ name }) =>
         plan.add(
           { service: service.name, host, needs, reason: 'asked for', impact: 'none' },
