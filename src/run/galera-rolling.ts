@@ -56,7 +56,9 @@ function problemsOf(
     ),
     ...(live.length < members ? silent : []),
     ...(live.length > 0 && size < members ? [`${size} of ${members} members are in the component`] : []),
-    ...(alone && size > 1 ? [`${size} members are in the component, though the group has one`] : []),
+    ...(alone && live[0] && size > 1
+      ? [`${live[0].host}: ${size} members are in the component, though the group has one`]
+      : []),
     ...(histories.size > 1 ? [`the members are in ${histories.size} different histories`] : []),
   ];
 }
