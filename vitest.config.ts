@@ -16,6 +16,9 @@ const long = [
   'test/lab/runbook.test.ts',
   'test/lab/load.test.ts',
   'test/lab/rabbitmq.test.ts',
+  'test/lab/galera-members.test.ts',
+  'test/lab/mariadb-*.test.ts',
+  'test/lab/backup.test.ts',
 ] as const;
 
 export default defineConfig({

@@ -8,11 +8,11 @@ import { printingReport } from './report.ts';
 
 /**
  * How many points of each, and how often a course is killed before it may end: a course takes as long as the change,
- * so that killing it several times shows more in the same time. `npm run test:faults` tries every point by itself.
+ * so that killing it several times shows more in the same time. `npm run test:faults` tries every point.
  */
 const samples: Readonly<Record<ScenarioName, { readonly points: number; readonly kills: number }>> = {
-  magnum: { points: 16, kills: 4 },
-  reconfigure: { points: 12, kills: 4 },
+  magnum: { points: 16, kills: 8 },
+  reconfigure: { points: 12, kills: 6 },
 };
 
 describe('a run that is killed anywhere', () => {
