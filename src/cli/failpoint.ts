@@ -3,7 +3,7 @@ import type { Step } from '../core/plan/steps.ts';
 
 export type Failpoint = (step: Step, when: 'before' | 'after') => Promise<void>;
 
-const form = /^([a-z-]+|[\w./@-]+\/[\w./@-]+):(before|after):(\d+)=(kill|throw|hang)$/;
+const form = /^([a-z-]+|[\w./@#-]+\/[\w./@#-]+):(before|after):(\d+)=(kill|throw|hang)$/;
 
 /**
  * A place where a run is made to fail, for tests: `DEPLOY_FAILPOINT=stop:after:2=kill` ends this process without

@@ -1,5 +1,6 @@
 import { imageName } from '../core/model/node.ts';
-import type { RabbitmqOrder, Step, StepKind, StepOf } from '../core/plan/steps.ts';
+import type { RabbitmqOrder } from '../core/plan/cluster-steps.ts';
+import type { Step, StepKind, StepOf } from '../core/plan/steps.ts';
 
 function shortImage(name: string): string {
   return name.slice(name.lastIndexOf('/') + 1);

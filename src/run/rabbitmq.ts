@@ -1,5 +1,6 @@
 import type { ContainerName } from '../core/model/node.ts';
-import type { RabbitmqOrder, StepOf } from '../core/plan/steps.ts';
+import type { RabbitmqOrder } from '../core/plan/cluster-steps.ts';
+import type { StepOf } from '../core/plan/steps.ts';
 import { clusterStatusCommand, readClusterStatus } from '../core/rabbitmq/cluster-status.ts';
 import type { MemberEvidence } from '../core/rabbitmq/evidence.ts';
 import { notWhole } from '../core/rabbitmq/whole.ts';

@@ -1,7 +1,8 @@
 import type { Desired } from '../desired/model.ts';
+import type { Marker } from '../model/marker.ts';
 import type { HostName } from '../model/node.ts';
 import { base, type Change, isServing } from './replace.ts';
-import type { Marker, PlanBuilder, StepId, StepOf } from './steps.ts';
+import type { PlanBuilder, StepId, StepOf } from './steps.ts';
 
 export type Balancers = Desired['balancers'];
 

@@ -1,10 +1,11 @@
 import type { DesiredOneShot } from '../desired/model.ts';
 import { dataVolume, type GaleraServer } from '../galera/member.ts';
+import type { Marker } from '../model/marker.ts';
 import { type HostName, label } from '../model/node.ts';
 import type { Balancers } from './drain.ts';
 import { oldOf } from './generations.ts';
 import { base, type Change, isServing, labelsFor, type MemberWaits, rolloutOf } from './replace.ts';
-import type { Marker, PlanBuilder, StepId } from './steps.ts';
+import type { PlanBuilder, StepId } from './steps.ts';
 
 /** A donor, or a member that applies what it missed, is done after a moment; a state transfer is not waited for. */
 export const checkSeconds = 60;

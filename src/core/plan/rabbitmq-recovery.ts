@@ -4,10 +4,11 @@ import type { HostName } from '../model/node.ts';
 import type { ClusterEvidence, SeenMember } from '../rabbitmq/evidence.ts';
 import { groupsOf, seenMembers } from '../rabbitmq/judge.ts';
 import { isPending } from '../rabbitmq/versions.ts';
+import type { RabbitmqOrder } from './cluster-steps.ts';
 import type { Observed } from './policy.ts';
 import { memberName, rabbitmqPatienceSeconds as patienceSeconds } from './rabbitmq.ts';
 import { registrationMarker } from './registration.ts';
-import { type Impact, type Plan, PlanBuilder, type RabbitmqOrder, type StepId } from './steps.ts';
+import { type Impact, type Plan, PlanBuilder, type StepId } from './steps.ts';
 
 /** The cluster of a site: its service and the container of each host. */
 export interface RabbitmqCluster {

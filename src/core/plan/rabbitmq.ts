@@ -1,8 +1,9 @@
 import type { HostName } from '../model/node.ts';
 import { label } from '../model/node.ts';
+import type { RabbitmqOrder } from './cluster-steps.ts';
 import { base, type Change, isServing, type MemberWaits, ownVolumes, seen } from './replace.ts';
 import { inBatches, oneAtATime, type RolloutInput } from './rollout.ts';
-import type { PlanBuilder, RabbitmqOrder, StepId } from './steps.ts';
+import type { PlanBuilder, StepId } from './steps.ts';
 
 /**
  * One member at a time. Before one leaves, the cluster is whole and no queue needs it; before the next one, it is back

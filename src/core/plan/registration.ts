@@ -1,8 +1,9 @@
 import type { DatabaseWish, DesiredService, IdentityWish, MessagingWish } from '../desired/model.ts';
 import { hashOf } from '../hash.ts';
+import type { Marker } from '../model/marker.ts';
 import { isSecret } from '../model/secret.ts';
 import type { Observed } from './policy.ts';
-import type { Marker, PlanBuilder, StepId } from './steps.ts';
+import type { PlanBuilder, StepId } from './steps.ts';
 
 type Registration = 'databases' | 'identity' | 'messaging';
 

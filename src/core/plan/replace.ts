@@ -1,4 +1,5 @@
 import type { DesiredContainer } from '../desired/model.ts';
+import type { Marker } from '../model/marker.ts';
 import {
   type ContainerName,
   type ContainerSpec,
@@ -17,7 +18,7 @@ import {
   temporarySuffix,
 } from './compare.ts';
 import { asideIsBetter, setAside } from './generations.ts';
-import type { Away, Impact, Marker, PlanBuilder, StepId, StepOf } from './steps.ts';
+import type { Away, Impact, PlanBuilder, StepId, StepOf } from './steps.ts';
 
 /** One container on one host that is not what it should be. */
 export interface Change {

@@ -1,5 +1,6 @@
 import type { EvaluatedGate } from '../desired/gate.ts';
 import type { DesiredOneShot } from '../desired/model.ts';
+import type { Marker } from '../model/marker.ts';
 import { type HostName, label } from '../model/node.ts';
 import { type Balancers, drain, isDrainable, isLeftDrained, undrain, undrainLeft } from './drain.ts';
 import { joinWaits } from './galera-join.ts';
@@ -21,7 +22,7 @@ import {
 } from './replace.ts';
 import { type RolloutLimits, type RolloutSize, rolloutSize } from './rollout-limits.ts';
 import { type SharedKeys, sharedKeys } from './shared-keys.ts';
-import type { Marker, PlanBuilder, StepId } from './steps.ts';
+import type { PlanBuilder, StepId } from './steps.ts';
 import { wayBackAlone, wayBackTogether } from './ways-back.ts';
 
 /** What a strategy gets: the changes of one container on all its hosts, in inventory order. */
