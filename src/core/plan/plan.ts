@@ -6,7 +6,7 @@ import type { Phase } from '../schema/service.ts';
 import { type ContainerChange, planCauses } from './causes.ts';
 import { compareFiles, judgeContainer, madeByHand } from './compare.ts';
 import { type Context, imageFor, keptFragments, nodeOf, type PlanInput, pullFor, wantedImage } from './context.ts';
-import { type Balancers, undrainLeft } from './drain.ts';
+import type { Balancers } from './drain.ts';
 import { findDrift } from './drift.ts';
 import { fileDiffs, makeComparer } from './file-diff.ts';
 import { planFragments } from './fragments.ts';
@@ -14,7 +14,7 @@ import { galeraInput, isGaleraBootstrap, planGalera } from './galera.ts';
 import { leavingMembers, leavingProblems } from './galera-leave.ts';
 import { galeraMember, isPending, upgradeMember } from './galera-members.ts';
 import { passGates } from './gates.ts';
-import { isRecorded, isUnconfirmed, record } from './generations.ts';
+import { isUnconfirmed } from './generations.ts';
 import { withHooks } from './hooks.ts';
 import { findLeftovers, type LeftoverInput, leftoverNotices } from './leftovers.ts';
 import { checkLimit, checkUnfinished, leftOutHomes } from './limits.ts';
@@ -26,9 +26,10 @@ import { rabbitmq } from './rabbitmq.ts';
 import { agreeOnReasons, explainerFor } from './reasons.ts';
 import { planRegistration } from './registration.ts';
 import { planReload } from './reload.ts';
-import { awaitHealthy, type Change, type Early, removeOld, seen, writeFiles } from './replace.ts';
+import { type Change, type Early, removeOld } from './replace.ts';
 import { requiredServices } from './required.ts';
 import { confirm, rolling, type Strategy, together } from './rollout.ts';
+import { settle } from './settled.ts';
 import { type Plan, PlanBuilder, type Step, type StepId, type WayBack } from './steps.ts';
 import { checkUnreachable, unreachableNotices, withUntold } from './unreachable.ts';
 
@@ -251,18 +252,6 @@ function planContainer(
   };
   if (isMember) return [...done, ...planGalera(context, service, next)];
   return [...done, ...strategies[strategy === 'rabbitmq' ? strategy : 'rolling'](plan, next)];
-}
-
-/** A replica that is as wanted may still lack a file, its place in the load balancers or its record. */
-function settle(plan: PlanBuilder, change: Change, balancers: Balancers, needs: readonly StepId[]): void {
-  const written = writeFiles(plan, change, needs, 'changed on the node');
-  removeOld(plan, change, needs);
-  undrainLeft(plan, change, balancers, needs);
-  if (isRecorded(change)) return;
-  const health = seen(change)?.health;
-  const sound = health === 'healthy' || health === 'none';
-  const ready = sound ? written : [awaitHealthy(plan, change, [...needs, ...written])];
-  record(plan, change, ready, 'not noted yet');
 }
 
 /** Only a load balancer that runs can be told anything: now, or because the service waits for it in this plan. */
