@@ -42,13 +42,15 @@ export function leave(
   let last: readonly StepId[] = [];
   plan.once(`leaves ${host} ${container}`, () => {
     const servers = desired.services.find((one) => one.name === service)?.galera ?? [];
-    const checked = staying.slice(0, 1).map((one) =>
-      plan.add(
-        { ...rest(needs, `a member of ${host} leaves only a cluster that is whole without it`), host: one },
-        { kind: 'galera-check', container, members, servers, patienceSeconds: checkSeconds },
-        container,
-      ),
-    );
+    const checked = staying
+      .slice(0, 1)
+      .map((one) =>
+        plan.add(
+          { ...rest(needs, `a member of ${host} leaves only a cluster that is whole without it`), host: one },
+          { kind: 'galera-check', container, members, servers, patienceSeconds: checkSeconds },
+          container,
+        ),
+      );
     const graceSeconds = input.known.get(container)?.graceSeconds ?? 60;
     const stopped = plan.add(
       { service, host, needs: [...needs, ...checked], reason: why, impact: 'replica' },
