@@ -4,6 +4,7 @@ import { decide } from '../core/galera/decide.ts';
 import type { DecideOptions, Decision, Refusal } from '../core/galera/decision.ts';
 import type { MemberEvidence, Recovered } from '../core/galera/evidence.ts';
 import { planRecovery } from '../core/galera/recover-plan.ts';
+import { unfinishedRestore } from '../core/mariadb-backup/restore-plan.ts';
 import { DeployError, type ExitCode, error, exitCode } from '../core/model/diagnostic.ts';
 import type { HostName } from '../core/model/node.ts';
 import { didYouMean } from '../core/model/suggest.ts';
@@ -76,10 +77,11 @@ async function oneRound(
   const since = await lastRecovery(survey);
   const decision = decide(evidence, { ...allowed, secondsSinceLastRecovery: since, waited: known.waited });
   show(evidence, decision, output);
-  if (decision.kind === 'refuse') throw new DeployError([refusalError(decision)], exitCode.nodeNotUsable);
+  if (decision.kind === 'refuse')
+    throw new DeployError([refusalError(decision, restoring(survey))], exitCode.nodeNotUsable);
   const unasked = decision.kind === 'stop' ? unaskedErrors(evidence, decision.hosts) : [];
   if (unasked.length > 0) throw new DeployError(unasked, exitCode.nodeNotUsable);
-  if (decision.kind === 'new-cluster') throw new DeployError([nothingThere()], exitCode.nodeNotUsable);
+  if (decision.kind === 'new-cluster') throw new DeployError([nothingThere(restoring(survey))], exitCode.nodeNotUsable);
   const plan = await planFor(decision, evidence, survey, output, options.keepData);
   if (plan.steps.length === 0) {
     const exit = whole(evidence, allowed);
@@ -140,8 +142,14 @@ function show(evidence: readonly MemberEvidence[], decision: Decision, output: O
   else output.line(`${galeraTable(evidence, process.stdout.columns)}\n\n${decisionText(decision)}\n`);
 }
 
-function refusalError({ message, hint }: Refusal) {
-  return error('galera-refused', message, { hint });
+/** Of a restore that was killed nobody has to find out what is left: it goes on. */
+function refusalError({ message, hint }: Refusal, unfinished: string | undefined) {
+  return error('galera-refused', message, { hint: unfinished === undefined ? hint : `${unfinished}; or ${hint}` });
+}
+
+function restoring(survey: Survey): string | undefined {
+  const group = groupHosts(survey);
+  return unfinishedRestore(new Map([...survey.observed].filter(([host]) => group.includes(host))));
 }
 
 /** A server that could not be asked may serve clients: it is not ended on a guess. */
@@ -153,8 +161,8 @@ function unaskedErrors(evidence: readonly MemberEvidence[], hosts: readonly Host
   });
 }
 
-function nothingThere() {
-  const hint = 'deploy deploy --tags mariadb forms the first cluster';
+function nothingThere(unfinished: string | undefined) {
+  const hint = unfinished ?? 'deploy deploy --tags mariadb forms the first cluster';
   return error('galera-refused', 'no member has any data: there is nothing to recover', { hint });
 }
 

@@ -1,7 +1,7 @@
 import type { Desired } from '../desired/model.ts';
 import type { MemberEvidence, Position, SeenMember } from '../galera/evidence.ts';
 import { planRecovery, type RecoveryMember } from '../galera/recover-plan.ts';
-import type { HostName } from '../model/node.ts';
+import type { HostName, ObservedNode } from '../model/node.ts';
 import type { Balancers } from '../plan/drain.ts';
 import { type Impact, type Plan, PlanBuilder, type Step, type StepAction, type StepId } from '../plan/steps.ts';
 import { type Backup, whenText } from './backup.ts';
@@ -23,6 +23,21 @@ export interface RestoreInput {
  * placed`, the data of the backup is, whole.
  */
 export const restoreMarkerKey = 'mariadb.restore';
+
+/**
+ * How to go on with a restore that is not over, as a hint; undefined where none is under way. Takes the nodes of the
+ * group. Their data is neither the old one nor that of the backup: nothing else brings it back.
+ */
+export function unfinishedRestore(nodes: ReadonlyMap<HostName, Pick<ObservedNode, 'markers'>>): string | undefined {
+  const begun = [...nodes].flatMap(([host, { markers }]) => {
+    const value = markers[restoreMarkerKey];
+    return value === undefined ? [] : [{ host, id: value.split(' ')[0] ?? '' }];
+  });
+  const [first] = begun;
+  if (first === undefined) return undefined;
+  const who = begun.map(({ host }) => host).join(', ');
+  return `a restore of ${first.id} is not over (${who}): deploy mariadb restore --backup ${first.id} --accept-loss goes on with it`;
+}
 
 /** How far an interrupted restore of this backup has come. */
 export type Progress =

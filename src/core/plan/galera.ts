@@ -77,7 +77,11 @@ function beforeAlone(
 }
 
 function galeraStopped(name: string, holders: readonly HostName[]): Diagnostic {
-  return error('galera-stopped', `${name} runs nowhere, but there is data of a cluster on ${holders.join(', ')}`, {
+  const what =
+    holders.length > 0
+      ? `there is data of a cluster on ${holders.join(', ')}`
+      : 'its cluster was formed before: its data is gone, or not where it belongs';
+  return error('galera-stopped', `${name} runs nowhere, but ${what}`, {
     hint: 'nothing is done here, so that no committed transaction is lost: deploy mariadb recover brings it back from the member with the latest one',
   });
 }

@@ -5,7 +5,12 @@ import type { SeenMember } from '../../../src/core/galera/evidence.ts';
 import { closure } from '../../../src/core/graph/dag.ts';
 import type { Backup } from '../../../src/core/mariadb-backup/backup.ts';
 import { chooseMember, planBackup } from '../../../src/core/mariadb-backup/backup-plan.ts';
-import { planRestore, progressOf, type RestoreInput } from '../../../src/core/mariadb-backup/restore-plan.ts';
+import {
+  planRestore,
+  progressOf,
+  type RestoreInput,
+  unfinishedRestore,
+} from '../../../src/core/mariadb-backup/restore-plan.ts';
 import { Secret } from '../../../src/core/model/secret.ts';
 import type { Plan, Step } from '../../../src/core/plan/steps.ts';
 import { planJson, planText } from '../../../src/report/plan-text.ts';
@@ -174,5 +179,15 @@ describe('the plan of a restore', () => {
     expect(progressOf(await inputOf([lost('node1'), lost('node2'), clean('node3', 3n)], world))).toBe('formed');
     marked(`${idAt(1)} placed`);
     expect(progressOf(await inputOf(bare, world))).toBe('begin');
+  });
+
+  it('is named by those who find its remains, with the backup it is of', () => {
+    const world = copyOf(deployed);
+    expect(unfinishedRestore(observe(world))).toBeUndefined();
+    world.nodes.get('node1')?.markers.set('mariadb.restore', `${backup.id} aside`);
+    world.nodes.get('node3')?.markers.set('mariadb.restore', `${backup.id} placed`);
+    expect(unfinishedRestore(observe(world))).toBe(
+      `a restore of ${backup.id} is not over (node1, node3): deploy mariadb restore --backup ${backup.id} --accept-loss goes on with it`,
+    );
   });
 });

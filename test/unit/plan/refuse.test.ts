@@ -69,6 +69,18 @@ describe('a stopped Galera cluster', () => {
     expect(diagnose(world)).toMatchObject([{ code: 'galera-stopped' }]);
   });
 
+  it('nor in place of data that has gone', () => {
+    const world = changed((one) => {
+      for (const node of one.nodes.values()) {
+        node.containers.delete('mariadb');
+        node.volumes.delete('mariadb');
+      }
+    });
+    const message =
+      'mariadb runs nowhere, but its cluster was formed before: its data is gone, or not where it belongs';
+    expect(diagnose(world)).toMatchObject([{ code: 'galera-stopped', message }]);
+  });
+
   it('is recognised by its data, whatever the volume is called', () => {
     const renamed = new SimulatedSite({ globals: 'mariadb_datadir_volume: galera_data\n' });
     const world = emptyWorld(renamed);
