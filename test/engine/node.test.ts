@@ -286,8 +286,11 @@ describe('containers', () => {
     expect(one).toEqual([1, 3]);
   });
 
-  it('answers a warm engine call fast, because a session is open', async () => {
+  it('answers a warm engine call faster than a new connection, because a session is open', async () => {
+    const first = performance.now();
     const fresh = await openNode(target(), options());
+    await fresh.inspect('app-0');
+    const cold = performance.now() - first;
     await fresh.pull(image);
     const times: number[] = [];
     for (let i = 0; i < 15; i++) {
@@ -296,7 +299,8 @@ describe('containers', () => {
       times.push(performance.now() - start);
     }
     await fresh.close();
-    expect(times.sort((a, b) => a - b)[7]).toBeLessThan(30);
+    // Side by side, on a machine that may be busy: a session for each call would cost half of the first one or more.
+    expect(times.sort((a, b) => a - b)[7]).toBeLessThan(cold / 2);
   });
 });
 
