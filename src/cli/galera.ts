@@ -5,7 +5,7 @@ import { keptNotice } from '../core/galera/kept-data.ts';
 import { dataVolume, type GaleraMember } from '../core/galera/member.ts';
 import { type RecoveryMember, recoveredMarker } from '../core/galera/recover-plan.ts';
 import { DeployError, type Diagnostic, error, exitCode } from '../core/model/diagnostic.ts';
-import { generationMarkerKey } from '../core/model/generation.ts';
+import { recordedDigest } from '../core/model/generation.ts';
 import type { LockHolder } from '../core/model/lock.ts';
 import { type HostName, imageName, label, type PinnedImage } from '../core/model/node.ts';
 import { Secret } from '../core/model/secret.ts';
@@ -151,9 +151,7 @@ async function imageOf(survey: Survey, output: Output): Promise<(container: Desi
   const { desired, observed, loaded } = survey;
   const members = desired.services.flatMap(({ containers }) => containers.filter(isMember));
   const [seen] = members.flatMap((member) => runningImage(member, observed) ?? []);
-  const noted = members.flatMap(
-    ({ host, name }) => observed.get(host)?.markers[generationMarkerKey(name)]?.split(' ')[2] ?? [],
-  );
+  const noted = members.flatMap(({ host, name }) => recordedDigest(observed.get(host)?.markers ?? {}, name) ?? []);
   const [first] = members;
   const [digest] = noted;
   const fallback = seen || first === undefined ? undefined : (digest ?? (await resolved(first)));

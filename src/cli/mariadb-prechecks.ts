@@ -5,7 +5,9 @@ import { backupProblems, roomProblems, versionProblems } from '../core/galera/pr
 import { parseDataVersion } from '../core/galera/state-files.ts';
 import { newestGoodBackup } from '../core/mariadb-backup/chains.ts';
 import { type Diagnostic, error } from '../core/model/diagnostic.ts';
+import { recordedDigest } from '../core/model/generation.ts';
 import { type HostName, imageName, label, type PinnedImage } from '../core/model/node.ts';
+import { pendingMarker } from '../core/plan/galera-members.ts';
 import type { Observed } from '../core/plan/policy.ts';
 import type { Plan, StepOf } from '../core/plan/steps.ts';
 import type { OpenNode } from '../edge/node/node.ts';
@@ -57,7 +59,9 @@ async function notWhole({ host, servers }: Check, { nodes, observed, desired }: 
   return clusterProblems(
     answers.map(({ host: of, said }) => {
       if ('why' in said) return { kind: 'unreachable' as const, host: of, why: said.why };
-      return { kind: 'seen' as const, host: of, container: 'running' as const, data: 'unknown' as const, live: said };
+      // One that has left the group and not yet the cluster is one more: that is a member too many, and none too few.
+      const live = { ...said, clusterSize: Math.min(said.clusterSize, asked.length) };
+      return { kind: 'seen' as const, host: of, container: 'running' as const, data: 'unknown' as const, live };
     }),
   );
 
@@ -86,7 +90,10 @@ function imageChanges({ steps }: Plan, { desired, observed, nodes }: Seen): read
     if (create?.kind !== 'create' || node === undefined || !observed.get(host)?.volumes.includes(volume)) return [];
     const { image } = create.spec;
     const seen = observed.get(host)?.containers.find((c) => c.name === name);
-    if (seen?.labels[label.imageDigest] === image.digest) return [];
+    const markers = observed.get(host)?.markers ?? {};
+    // Of a container that is gone the node knows the image; not whether the data went on to another one meanwhile.
+    const recorded = markers[pendingMarker.key] === undefined ? recordedDigest(markers, name) : undefined;
+    if ((seen ? seen.labels[label.imageDigest] : recorded) === image.digest) return [];
     return [{ host, node, container: name, volume, image, runs: seen?.state === 'running' }];
   });
 }
@@ -109,7 +116,7 @@ async function versions(changes: readonly ImageChange[], { loaded }: Seen): Prom
   const untold = unknown.map(({ host }) =>
     error('mariadb-version', `nobody tells which version the data of MariaDB is of`, {
       host,
-      hint: 'start the member with the image it had, or remove its volume: then it gets a copy of the others’ data',
+      hint: 'deploy mariadb recover brings the member back with the image that the others have',
     }),
   );
   return [...versionProblems(found, wanted), ...untold];

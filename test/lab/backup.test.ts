@@ -149,12 +149,23 @@ describe('backups of the database', () => {
       expect(await late(state)).toBe(0);
       const first = await new Running(lab, restore, { failpoint: `${point}=kill` }).ended;
       expect(first.code, first.output).toBe(-1);
+      if (/^set-aside|^put-data/.test(point)) await isNamed(state);
       const again = await done(restore);
       console.log(
         `killed at ${point} after ${first.seconds.toFixed(1)} s, restored in ${again.seconds.toFixed(1)} s more`,
       );
       await isAsBefore(state);
     });
+  }
+
+  /** Between the old data and that of the backup nobody can recover anything, or form a cluster. */
+  async function isNamed({ newest }: Awaited<ReturnType<typeof backedUp>>): Promise<void> {
+    const refused = await deploy(lab, ['mariadb', 'recover', '--yes', '--again']);
+    expect(refused.code, refused.stdout).toBe(4);
+    expect(refused.stderr).toContain(`deploy mariadb restore --backup ${newest?.id} --accept-loss`);
+    const anew = await deploy(lab, ['deploy', '--tags', 'mariadb', '--yes']);
+    expect(anew.code, anew.stdout).toBe(4);
+    expect(anew.stderr).toContain('deploy mariadb recover');
   }
 
   /** Late commits that are missing although nothing was restored yet. */

@@ -42,6 +42,14 @@ export function generationMarkerKey(container: ContainerName): string {
   return `generation.${container}`;
 }
 
+/** The image that a container had which is recorded, also where it is gone. */
+export function recordedDigest(
+  markers: Readonly<Record<string, string>>,
+  container: ContainerName,
+): string | undefined {
+  return markers[generationMarkerKey(container)]?.split(' ')[2];
+}
+
 /** `container.json` of a generation, secrets in clear and named, so that reading it back wraps them again. */
 export function encodeGeneration(generation: Generation): string {
   const environment = Object.entries(generation.spec.environment);
