@@ -98,10 +98,10 @@ function imageChanges({ steps }: Plan, { desired, observed, nodes }: Seen): read
   });
 }
 
-async function versions(changes: readonly ImageChange[], { loaded }: Seen): Promise<readonly Diagnostic[]> {
+async function versions(changes: readonly ImageChange[], seen: Seen): Promise<readonly Diagnostic[]> {
   const [first] = changes;
   if (first === undefined) return [];
-  const scope = loaded.site.scope(first.host);
+  const scope = seen.loaded.site.scope(first.host);
   const registry = await openSiteRegistry(scope);
   const { repository, digest } = first.image;
   const text = await registry.smallFile({ repository, tag: digest }, versionFile);
@@ -112,7 +112,9 @@ async function versions(changes: readonly ImageChange[], { loaded }: Seen): Prom
     return [error('mariadb-version', message, { hint })];
   }
   const found = await Promise.all(changes.map(memberVersion));
-  const unknown = found.filter(({ server, data }) => server === undefined && data === undefined);
+  const unknown = isInUse(first.image, seen)
+    ? []
+    : found.filter(({ server, data }) => server === undefined && data === undefined);
   const untold = unknown.map(({ host }) =>
     error('mariadb-version', `nobody tells which version the data of MariaDB is of`, {
       host,
@@ -120,6 +122,19 @@ async function versions(changes: readonly ImageChange[], { loaded }: Seen): Prom
     }),
   );
   return [...versionProblems(found, wanted), ...untold];
+}
+
+/**
+ * A member runs this image already. Then what has left the cluster before is not newer, whatever it says of itself; data of
+ * another cluster is refused as it joins.
+ */
+function isInUse({ digest }: PinnedImage, { desired, observed }: Seen): boolean {
+  const members = desired.services.flatMap((s) => s.containers.filter((c) => c.rollout.strategy === 'galera'));
+  return members.some(({ host, name }) =>
+    observed
+      .get(host)
+      ?.containers.some((c) => c.name === name && c.state === 'running' && c.labels[label.imageDigest] === digest),
+  );
 }
 
 const versionFiles = ['mariadb_upgrade_info', 'mysql_upgrade_info'] as const;

@@ -1,5 +1,6 @@
 import type { DesiredOneShot } from '../desired/model.ts';
 import { dataVolume, type GaleraServer } from '../galera/member.ts';
+import { recordedDigest } from '../model/generation.ts';
 import type { Marker } from '../model/marker.ts';
 import { type HostName, label } from '../model/node.ts';
 import type { Balancers } from './drain.ts';
@@ -56,8 +57,13 @@ export function galeraMember(plan: PlanBuilder, input: GaleraInput, change: Chan
 
 /** Another image than the one that had the data before. */
 function takesOver(change: Change): boolean {
-  const old = oldOf(change) ?? change.node.containers.find((c) => c.name === change.container.name);
-  return old !== undefined && old.labels[label.imageDigest] !== change.image.digest;
+  const { container, node, image } = change;
+  const old = oldOf(change) ?? node.containers.find((c) => c.name === container.name);
+  if (old !== undefined) return old.labels[label.imageDigest] !== image.digest;
+  // Data whose container is gone may have been left behind at an older version.
+  return (
+    node.volumes.includes(dataVolume(container.spec)) && recordedDigest(node.markers, container.name) !== image.digest
+  );
 }
 
 /** An interrupted run, or a recovery after it, has not brought its data to the version of its image. */
