@@ -109,6 +109,23 @@ describe('another version of MariaDB', () => {
     expect(must(newer.plan('upgrade', observe(world), tags)).steps).toEqual([]);
   });
 
+  it('also upgrades data that was left behind without a container, and leaves alone what the node has recorded', async () => {
+    const world = copyOf(deployed);
+    world.nodes.get('node3')?.containers.delete('mariadb');
+    const upgraded = (of: SimulatedSite) =>
+      must(of.plan('upgrade', observe(world), tags))
+        .steps.filter(({ kind }) => kind === 'galera-upgrade')
+        .map(({ host }) => host)
+        .sort();
+    expect(upgraded(site)).toEqual([]);
+    expect(upgraded(newer)).toEqual(['node1', 'node2', 'node3']);
+    // A member that had left has no record of what it ran.
+    world.nodes.get('node3')?.markers.delete('generation.mariadb');
+    expect(upgraded(site)).toEqual(['node3']);
+    await carryOut(must(newer.plan('upgrade', observe(world), tags)), world);
+    expect([...world.nodes.values()].map(dataVersion)).toEqual(Array(3).fill('11.8.6-MariaDB'));
+  });
+
   it('does not count as done when the data directory does not say so', async () => {
     const world = copyOf(deployed);
     world.after = ({ call, subject, host }) => {
