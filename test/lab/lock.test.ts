@@ -36,6 +36,7 @@ const calls: Readonly<Record<string, readonly string[]>> = {
   apply: ['apply', 'PLAN', '--yes'],
   mariadb: ['mariadb', 'recover', '--yes'],
   'mariadb-recovery': ['mariadb-recovery', '--yes'],
+  'mariadb-backup': ['mariadb-backup', '--yes'],
   rabbitmq: ['rabbitmq', 'recover', '--yes'],
   'rabbitmq-reset-state': ['rabbitmq-reset-state', '--yes'],
   run: ['run', 'config-reconcile', '-e', 'services=heat_api_cfn', '--yes', '--approve-all', '--from', 'apply'],
