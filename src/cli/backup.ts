@@ -65,7 +65,10 @@ async function list({ options: raw, output }: Invocation, fetchTo: string | unde
     if (output.json) output.data({ backups: backupsJson(backups) });
     else output.line(backupsText(backups));
     const newest = newestGoodBackup(backups);
-    if (fetchTo !== undefined && newest !== undefined) await fetched(survey, backups, newest, fetchTo, output);
+    if (fetchTo === undefined) return exitCode.ok;
+    if (newest === undefined)
+      throw new DeployError([error('no-backup', 'there is no good backup to fetch')], exitCode.failed);
+    await fetched(survey, backups, newest, fetchTo, output);
     return exitCode.ok;
   } finally {
     await closeAll(survey.nodes);
