@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { sleep } from './command.ts';
 import {
   acceptSsh,
+  bringNodeBack,
   dropSsh,
   endSshSessions,
   freezeEngine,
@@ -10,13 +11,11 @@ import {
   restartProgram,
   startNode,
   thawEngine,
-  waitForEngine,
 } from './faults.ts';
 import { reconfigureHeat, Turns, upgradeMagnum } from './job/changes.ts';
 import { deployedLab } from './job/deployed.ts';
 import { goOn, lostItsNode } from './job/faulty-run.ts';
 import { type Ended, Running } from './job/running.ts';
-import { mustBeReady, nodeExec } from './nodes.ts';
 import type { Lab } from './raise.ts';
 import { printingReport } from './report.ts';
 import { NODES, type NodeName } from './settings.ts';
@@ -167,7 +166,7 @@ describe.runIf(cases.length > 0)('nodes and their daemons that fail', () => {
       await startNode(name);
       await acceptSsh(name);
       await thawEngine(name);
-      await backToWork(name);
+      await bringNodeBack(name);
     }
   });
 
@@ -183,16 +182,6 @@ describe.runIf(cases.length > 0)('nodes and their daemons that fail', () => {
     const made = new Turns(lab, await changes[change]());
     turns.set(change, made);
     return made;
-  }
-
-  /** The node as its operator leaves it before giving the command again: switched on, with all that runs by itself. */
-  async function backToWork(node: NodeName): Promise<void> {
-    await startNode(node);
-    await waitForEngine(node);
-    await mustBeReady(node);
-    // An engine that was killed (not stopped) leaves what it ran ended, whatever the restart policy.
-    const ended = "docker ps -a --filter status=exited --format '{{.Names}}' | grep -v -e __ -e ^bootstrap_";
-    await nodeExec(node, `${ended} | xargs -r docker start`);
   }
 
   // One change after the other: each starts from the lab at rest.
@@ -211,7 +200,7 @@ describe.runIf(cases.length > 0)('nodes and their daemons that fail', () => {
       if (expected.outcome === 'done') expect(ended.code, ended.output).toBe(0);
       else {
         lostItsNode(run, ended, node);
-        await backToWork(node);
+        await bringNodeBack(node);
         again = await goOn(lab, turn.args);
       }
       const differences = await turn.differences();

@@ -102,6 +102,17 @@ export async function nodeRuns(node: NodeName): Promise<boolean> {
   return found.stdout.trim() === 'running';
 }
 
+/** A node as its operator leaves it after a power loss: switched on, with all that ran there, but for those named. */
+export async function bringNodeBack(node: NodeName, but: readonly string[] = []): Promise<void> {
+  await startNode(node);
+  await waitForEngine(node);
+  await mustBeReady(node);
+  // An engine that was killed (not stopped) leaves what it ran ended, whatever the restart policy.
+  const others = ['__', '^bootstrap_', ...but.map((name) => `^${name}$`)].map((pattern) => `-e '${pattern}'`).join(' ');
+  const ended = `docker ps -a --filter status=exited --format '{{.Names}}' | grep -v ${others}`;
+  await nodeExec(node, `${ended} | xargs -r docker start`);
+}
+
 /** Waits until the node's engine answers inside the node, whatever its sshd does. */
 export async function waitForEngine(node: NodeName, timeoutMs = 30_000): Promise<void> {
   const answers = async (): Promise<boolean> => (await nodeExec(node, 'docker info', { timeoutMs: 5_000 })).code === 0;

@@ -171,7 +171,6 @@ const faults: readonly Fault[] = [
   },
   {
     title: 'a joiner is killed in its incremental state transfer',
-    long: true,
     strike: async (lab) => {
       await onNode('node3', 'docker stop -t 60 mariadb');
       // Enough for a transfer that takes a while, and not too much for the cache it is served from.

@@ -1,4 +1,5 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { bringNodeBack, killNode, nodeRuns } from './faults.ts';
 import { deploy } from './job/deploy-command.ts';
 import { databaseLab } from './job/deployed.ts';
 import { deaths } from './job/galera-deaths.ts';
@@ -6,6 +7,7 @@ import { Running } from './job/running.ts';
 import { forgetView, killAll, onNode, recover, recovered, survive, turned } from './job/survival.ts';
 import type { Lab } from './raise.ts';
 import { printingReport } from './report.ts';
+import { NODES } from './settings.ts';
 
 /** How often each disaster is brought about. */
 const runs = Number(process.env.GALERA_RUNS ?? 1);
@@ -43,6 +45,19 @@ const disasters: readonly Disaster[] = [
     },
   },
   {
+    title: 'two of three nodes lose power',
+    strike: async (run) => {
+      const off = turned(run).slice(0, 2);
+      await Promise.all(off.map(({ name }) => killNode(name)));
+    },
+    before: async (lab) => {
+      // The one that is left must not go on alone: those that are off may have more.
+      const unasked = await deploy(lab, recover);
+      expect(unasked.code, unasked.stdout + unasked.stderr).toBe(4);
+      await Promise.all(NODES.map(({ name }) => bringNodeBack(name, ['mariadb'])));
+    },
+  },
+  {
     title: 'one member loses its data',
     strike: async () => {
       await onNode('node3', 'docker rm -f mariadb && docker volume rm mariadb');
@@ -69,6 +84,7 @@ describe('a Galera cluster comes back without losing a commit', () => {
 
   afterEach(async () => {
     // Whatever a failure left; the next disaster begins with a whole cluster.
+    for (const { name } of NODES) if (!(await nodeRuns(name))) await bringNodeBack(name);
     const check = await deploy(lab, ['mariadb', 'check']);
     if (check.code !== 0) await deploy(lab, recover);
   });
