@@ -2,11 +2,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { listRuns, readRun, stateDirectory } from '../../src/edge/store/journal.ts';
-import { LabError, labEnvironment, lastLines, run } from '../lab/command.ts';
+import { LabError, labEnvironment, lastLines } from '../lab/command.ts';
 import { deploy, type Ran } from '../lab/job/deploy-command.ts';
 import type { Lab } from '../lab/raise.ts';
 import { cloneRoot } from '../lab/settings.ts';
-import { type Inside, insideNodes } from './inside.ts';
+import { type Inside, insideNodes, untilFree } from './inside.ts';
 import type { BegunStep, Point } from './points.ts';
 import type { End, Scenario } from './scenarios.ts';
 import { captureAll, markersOf, type NodeState } from './state.ts';
@@ -132,12 +132,7 @@ async function dieAt(
   });
   const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
   const died = performance.now();
-  const free = await Promise.all(
-    nodes.map(async (node) => {
-      const taken = await run('flock', ['-w', '10', node.path('/run/deploy/lock'), 'true']);
-      return taken.code === 0 ? performance.now() - died : Number.POSITIVE_INFINITY;
-    }),
-  );
+  const locksFree = await untilFree(nodes, died);
   const newest = await newestRun(lab);
   const ended = signal === 'SIGKILL' ? undefined : `it was never reached: the run ended with ${code ?? signal}`;
   const seen = newest === known ? undefined : await whereItDied(lab, newest, point);
@@ -149,7 +144,7 @@ async function dieAt(
     problem: ended ?? (seen === undefined ? 'the killed run left no journal' : seen.problem),
     ended: signal === 'SIGKILL' ? undefined : (code ?? undefined),
     done: seen?.done ?? [],
-    locksFree: Math.max(...free),
+    locksFree,
     migrationNoted: noted(scenario, before, nodes),
   };
 }

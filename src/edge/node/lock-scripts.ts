@@ -20,6 +20,8 @@ const sever = `sever() {
  * runs; on stdin the holder, then heartbeats, lines to log and `release`, each read without a byte of the next one.
  * The kernel's lock on descriptor 9 ends with the last process that has it, so it needs no cleaning up. Commands of a
  * run hold `busy` shared while they work (see `fenced`): what a dead run left working is waited for, not worked beside.
+ * Letting go starts no process and does not wait for its own end: while the engine starts containers, the kernel holds
+ * forks and exits back for up to hundreds of milliseconds each.
  */
 export const lockScript = `${sever}umask 077
 ${appendScript}
@@ -40,8 +42,9 @@ while line=$(timeout --foreground "$2" sh -c 'IFS= read -r line && printf "%s\\n
     *) echo "$line" || break ;;
   esac
 done
-rm -f run pid
+true >run; true >pid
 [ "$ended" != 124 ] || sever "$$"
+exec 9>&-
 `;
 
 /** `$1` directory; prints `free`, or `held`, its age in seconds and its holder. */
