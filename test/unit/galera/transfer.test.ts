@@ -21,9 +21,22 @@ test('what it missed, by number, and how much of it has come', () => {
 test('a copy of everything, from whom, and how much there is by now', () => {
   const sst =
     "2026-01-01 10:00:01 0 [Note] WSREP: Running: 'wsrep_sst_mariabackup --role 'joiner' --address '10.0.0.2:4444'";
-  const transfer = transferOf([sst, ...begun.slice(2)]);
+  const asked = transferOf([sst, ...begun.slice(2)]);
+  expect(asked && transferWords(asked, '512')).toBe('asks for a state transfer from node3');
+  const transfer = transferOf([
+    sst,
+    ...begun.slice(2),
+    'WSREP_SST: [INFO] Proceeding with SST (20260101 10:00:02.390)',
+  ]);
   expect(transfer && transferWords(transfer, '512')).toBe('SST from node3: 512 MB so far');
   expect(transferOf([sst, 'WSREP: SST received: 383dffc4:90'])).toBeUndefined();
+});
+
+test('a request that is answered with the missed transactions was never one for everything', () => {
+  const ist = 'WSREP: Receiving IST: 60 writesets, seqnos 31-90';
+  expect(
+    transferOf([...begun, "wsrep_sst_mariabackup --role 'joiner'", 'WSREP: SST received: 383dffc4:30', ist]),
+  ).toEqual({ kind: 'IST', from: '31', to: '90' });
 });
 
 test('a transfer before the last start is not this one', () => {
