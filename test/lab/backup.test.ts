@@ -7,22 +7,12 @@ import { Commits } from './job/commits.ts';
 import { deploy, type Ran } from './job/deploy-command.ts';
 import { databaseLab } from './job/deployed.ts';
 import { Running } from './job/running.ts';
-import { nodeExec } from './nodes.ts';
+import { everywhere, onNode } from './job/survival.ts';
 import type { Lab } from './raise.ts';
 import { printingReport } from './report.ts';
 import { NODES, type NodeName } from './settings.ts';
 
 const restore = ['mariadb', 'restore', '--accept-loss', '--yes'] as const;
-
-async function onNode(node: NodeName, command: string): Promise<string> {
-  const result = await nodeExec(node, command);
-  if (result.code !== 0) throw new Error(`${node}: ${command}: ${result.stderr}`);
-  return result.stdout.trim();
-}
-
-function everywhere(command: string): Promise<string[]> {
-  return Promise.all(NODES.map(({ name }) => onNode(name, command)));
-}
 
 /** Where a restore is killed; all of them with BACKUP_DEATHS=all. */
 const deaths = [
