@@ -4,6 +4,7 @@ import type { MemberEvidence, Recovered } from '../core/galera/evidence.ts';
 import { keptNotice } from '../core/galera/kept-data.ts';
 import { dataVolume, type GaleraMember } from '../core/galera/member.ts';
 import { type RecoveryMember, recoveredMarker } from '../core/galera/recover-plan.ts';
+import { withCommonViews } from '../core/galera/views.ts';
 import { DeployError, type Diagnostic, error, exitCode } from '../core/model/diagnostic.ts';
 import { recordedDigest } from '../core/model/generation.ts';
 import type { LockHolder } from '../core/model/lock.ts';
@@ -44,7 +45,7 @@ export async function readCluster(
   );
   const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
   if (failures.length > 0) throw mergedError(failures);
-  return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  return withCommonViews(results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])));
 }
 
 /** The members that can be reached, as their nodes have them and as they should be. */

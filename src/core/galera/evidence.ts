@@ -72,8 +72,10 @@ export interface LiveStatus extends Position {
   readonly ready: boolean;
   readonly connected: boolean;
   readonly clusterSize: number;
-  /** `wsrep_cluster_conf_id` with the id of the view; equal for members of the same view. */
+  /** `wsrep_cluster_conf_id` with the id of the view; equal for members of the same view (see `withCommonViews`). */
   readonly viewId: string;
+  /** Galera's id of this member (`wsrep_gcomm_uuid`) and its place in the view, which is ordered by these ids. */
+  readonly seat?: { readonly id: string; readonly index: number } | undefined;
   readonly incomingAddresses: readonly string[];
   /** Part of the time since the last look that replication was paused, 0 to 1. */
   readonly flowControlPaused: number;

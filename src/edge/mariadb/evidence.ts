@@ -1,7 +1,6 @@
 import type { LiveStatus, MemberEvidence, Recovered } from '../../core/galera/evidence.ts';
 import type { GaleraMember, GaleraServer } from '../../core/galera/member.ts';
 import { parseDataVersion, parseGrastate, parseGvwstate } from '../../core/galera/state-files.ts';
-import { sha256 } from '../../core/hash.ts';
 import type { ObservedNode } from '../../core/model/node.ts';
 import type { NodePort, VolumeLook } from '../../run/ports.ts';
 import type { Connect } from '../wire/connect.ts';
@@ -87,25 +86,28 @@ async function ask(node: NodePort, { server }: GaleraMember): Promise<{ live?: L
 
 const clusterStates = ['Primary', 'non-Primary', 'Disconnected'] as const;
 
-/** Outside of a Primary component all views have the same number: there they are told apart by who is in them. */
-function viewOf({ clusterUuid, confId, incomingAddresses, clusterSize }: GaleraStatus, primary: boolean): string {
-  if (primary) return `${clusterUuid.toLowerCase()} ${confId}`;
-  return `${sha256([...incomingAddresses].sort().join(',')).slice(0, 8)} ${clusterSize}`;
+/** Outside of a Primary component all views have the same number: there a member can only tell of itself. */
+function viewOf({ clusterUuid, confId, gcommUuid, clusterSize }: GaleraStatus, cluster: LiveStatus['cluster']): string {
+  if (cluster === 'Primary') return `${clusterUuid.toLowerCase()} ${confId}`;
+  return cluster === 'Disconnected' ? '' : `${gcommUuid.slice(0, 8)} ${clusterSize}`;
 }
 
 /** From the server's own words to evidence; a server without Galera is in no cluster. */
 export function liveFrom(status: GaleraStatus): LiveStatus {
-  const cluster = clusterStates.find((state) => state.toLowerCase() === status.clusterStatus.toLowerCase());
+  const said = clusterStates.find((state) => state.toLowerCase() === status.clusterStatus.toLowerCase());
+  const cluster = said ?? 'Disconnected';
+  const { gcommUuid: id, localIndex: index } = status;
   return {
     uuid: (status.localUuid || status.clusterUuid).toLowerCase(),
     seqno: /^-?\d+$/.test(status.lastCommitted) ? BigInt(status.lastCommitted) : -1n,
-    cluster: cluster ?? 'Disconnected',
+    cluster,
     state: status.localState,
     stateText: status.localStateComment,
     ready: status.ready,
     connected: status.connected,
     clusterSize: status.clusterSize,
-    viewId: viewOf(status, cluster === 'Primary'),
+    viewId: viewOf(status, cluster),
+    seat: id === '' ? undefined : { id, index },
     incomingAddresses: status.incomingAddresses,
     flowControlPaused: status.flowControlPaused,
     version: status.version,

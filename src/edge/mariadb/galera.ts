@@ -16,6 +16,9 @@ export interface GaleraStatus {
   readonly localUuid: string;
   /** Number of the view; Galera writes the largest number there is outside a Primary component. */
   readonly confId: string;
+  /** Its id in the view it is in, and its place there, from 0. */
+  readonly gcommUuid: string;
+  readonly localIndex: number;
   /** Part of the time since the last look in which replication was paused, 0 to 1. */
   readonly flowControlPaused: number;
   /** Sequence number; a text because it may exceed what a number holds. */
@@ -61,6 +64,8 @@ export function readStatus(status: ReadonlyMap<string, string>): GaleraStatus {
     clusterUuid: get('wsrep_cluster_state_uuid'),
     localUuid: get('wsrep_local_state_uuid'),
     confId: get('wsrep_cluster_conf_id'),
+    gcommUuid: get('wsrep_gcomm_uuid').toLowerCase(),
+    localIndex: count('wsrep_local_index'),
     flowControlPaused: count('wsrep_flow_control_paused'),
     lastCommitted: get('wsrep_last_committed'),
     incomingAddresses: get('wsrep_incoming_addresses')
