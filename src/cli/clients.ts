@@ -27,35 +27,16 @@ function statsSocket(balancer: NodePort, container: string): Send {
   };
 }
 
-/** The protocol clients of a run, each loaded when first used. */
-export function createClients(): ClientsPort {
+function databaseClients() {
   return {
     ensureDatabases: async (node, wish) => {
       const { ensureDatabases } = await import('../edge/mariadb/databases.ts');
       const server = { address: wish.address, port: wish.port, user: wish.user, password: wish.password };
       return ensureDatabases((address, port) => node.connect(address, port), server, wish.databases, patience);
     },
-    ensureIdentity: async (node, wish) => {
-      const { ensureIdentity } = await import('../edge/openstack/keystone.ts');
-      const { authUrl, adminUser, adminPassword, adminProject, region } = wish;
-      const admin = { authUrl, adminUser, adminPassword, adminProject, region };
-      return ensureIdentity((address, port) => node.connect(address, port), admin, wish, patience);
-    },
-    setServers: async (balancer, container, order, servers) => {
-      const { putBack, setStates } = await import('../edge/haproxy/stats-socket.ts');
-      const send = statsSocket(balancer, container);
-      if (order === 'drain') await setStates(send, servers, 'drain');
-      else await putBack(send, servers);
-    },
-    countSessions: async (balancer, container, servers) => {
-      const { serverStates } = await import('../edge/haproxy/stats-socket.ts');
-      const states = await serverStates(statsSocket(balancer, container));
-      const counted = states.filter((s) => servers.some((w) => w.backend === s.backend && w.server === s.server));
-      return counted.reduce((sum, state) => sum + state.sessions + state.queued, 0);
-    },
-    countOthers: async (balancer, container, servers) => {
-      const { countOthers, serverStates } = await import('../edge/haproxy/stats-socket.ts');
-      return countOthers(await serverStates(statsSocket(balancer, container)), servers);
+    ensureAccount: async (node, { server, ...account }) => {
+      const { ensureAccount } = await import('../edge/mariadb/account.ts');
+      return ensureAccount((address, port) => node.connect(address, port), server, account, patience);
     },
     formPrimary: async (node, server) => {
       const { formPrimary } = await import('../edge/mariadb/galera.ts');
@@ -73,18 +54,49 @@ export function createClients(): ClientsPort {
       const { shutDownCleanly } = await import('../edge/mariadb/sessions.ts');
       return shutDownCleanly((address, port) => node.connect(address, port), server);
     },
-    ensureAccount: async (node, { server, ...account }) => {
-      const { ensureAccount } = await import('../edge/mariadb/account.ts');
-      return ensureAccount((address, port) => node.connect(address, port), server, account, patience);
+  } satisfies Partial<ClientsPort>;
+}
+
+function balancerClients() {
+  return {
+    setServers: async (balancer, container, order, servers) => {
+      const { putBack, setStates } = await import('../edge/haproxy/stats-socket.ts');
+      const send = statsSocket(balancer, container);
+      if (order === 'drain') await setStates(send, servers, 'drain');
+      else await putBack(send, servers);
     },
-    checkGate: async (node, gate) => {
-      const { checkGate } = await import('../edge/gates/check.ts');
-      return checkGate(node, gate);
+    countSessions: async (balancer, container, servers) => {
+      const { serverStates } = await import('../edge/haproxy/stats-socket.ts');
+      const states = await serverStates(statsSocket(balancer, container));
+      const counted = states.filter((s) => servers.some((w) => w.backend === s.backend && w.server === s.server));
+      return counted.reduce((sum, state) => sum + state.sessions + state.queued, 0);
+    },
+    countOthers: async (balancer, container, servers) => {
+      const { countOthers, serverStates } = await import('../edge/haproxy/stats-socket.ts');
+      return countOthers(await serverStates(statsSocket(balancer, container)), servers);
+    },
+  } satisfies Partial<ClientsPort>;
+}
+
+/** The protocol clients of a run, each loaded when first used. */
+export function createClients(): ClientsPort {
+  return {
+    ...databaseClients(),
+    ...balancerClients(),
+    ensureIdentity: async (node, wish) => {
+      const { ensureIdentity } = await import('../edge/openstack/keystone.ts');
+      const { authUrl, adminUser, adminPassword, adminProject, region } = wish;
+      const admin = { authUrl, adminUser, adminPassword, adminProject, region };
+      return ensureIdentity((address, port) => node.connect(address, port), admin, wish, patience);
     },
     ensureMessaging: async (node, wish) => {
       const { ensureUsers } = await import('../edge/rabbitmq/users.ts');
       const server = { address: wish.address, port: wish.port, user: wish.user, password: wish.password };
       return ensureUsers((address, port) => node.connect(address, port), server, wish.users, patience);
+    },
+    checkGate: async (node, gate) => {
+      const { checkGate } = await import('../edge/gates/check.ts');
+      return checkGate(node, gate);
     },
   };
 }

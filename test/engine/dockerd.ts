@@ -1,9 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
-import { gzipSync } from 'node:zlib';
 import { stopProcess, until } from './sshd.ts';
 
 /** A private Docker Engine without network, for tests. */
@@ -71,82 +69,4 @@ export function busyboxTar(directory: string): Buffer {
   // The links point at where busybox was found; in the image that is the same path.
   execFileSync('sh', ['-c', 'for f in "$1"/bin/*; do [ -L "$f" ] && ln -sf busybox "$f"; done', 'sh', root]);
   return execFileSync('tar', ['-C', root, '-cf', '-', '.'], { maxBuffer: 1 << 28 });
-}
-
-/** A registry that serves one image read-only and can be told to fail. */
-export interface TestRegistry {
-  /** `127.0.0.1:port/lab/busybox` */
-  readonly repository: string;
-  /** Digest of the manifest. */
-  readonly digest: string;
-  /** Requests so far. */
-  readonly requests: () => number;
-  stop(): Promise<void>;
-}
-
-function digestOf(data: Buffer): string {
-  return `sha256:${createHash('sha256').update(data).digest('hex')}`;
-}
-
-/** Serves `tar` as an image of one layer; engines trust registries on loopback without TLS. */
-export async function startRegistry(tar: Buffer): Promise<TestRegistry> {
-  const layer = gzipSync(tar, { level: 1 });
-  const config = Buffer.from(
-    JSON.stringify({
-      architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
-      os: 'linux',
-      config: { Cmd: ['sh'] },
-      rootfs: { type: 'layers', diff_ids: [digestOf(tar)] },
-    }),
-  );
-  const type = 'application/vnd.docker.distribution.manifest.v2+json';
-  const manifest = Buffer.from(
-    JSON.stringify({
-      schemaVersion: 2,
-      mediaType: type,
-      config: {
-        mediaType: 'application/vnd.docker.container.image.v1+json',
-        size: config.length,
-        digest: digestOf(config),
-      },
-      layers: [
-        {
-          mediaType: 'application/vnd.docker.image.rootfs.diff.tar.gzip',
-          size: layer.length,
-          digest: digestOf(layer),
-        },
-      ],
-    }),
-  );
-  const blobs = new Map([config, layer].map((blob) => [`/v2/lab/busybox/blobs/${digestOf(blob)}`, blob]));
-  const manifests = new Set([digestOf(manifest), 'latest'].map((name) => `/v2/lab/busybox/manifests/${name}`));
-  let requests = 0;
-  const server = http.createServer((request, answer) => {
-    requests += 1;
-    const url = request.url ?? '';
-    const body = manifests.has(url) ? manifest : (blobs.get(url) ?? (url === '/v2/' ? Buffer.from('{}') : undefined));
-    if (!body) {
-      answer.writeHead(404, { 'content-type': 'application/json' });
-      answer.end(JSON.stringify({ errors: [{ code: 'MANIFEST_UNKNOWN', message: 'manifest unknown' }] }));
-      return;
-    }
-    answer.writeHead(200, {
-      'content-type': body === manifest ? type : 'application/octet-stream',
-      'content-length': body.length,
-      ...(body === manifest ? { 'docker-content-digest': digestOf(manifest) } : {}),
-    });
-    answer.end(request.method === 'HEAD' ? undefined : body);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  const port = typeof address === 'object' && address ? address.port : 0;
-  return {
-    repository: `127.0.0.1:${port}/lab/busybox`,
-    digest: digestOf(manifest),
-    requests: () => requests,
-    stop: async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
 }

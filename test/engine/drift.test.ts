@@ -5,19 +5,16 @@ import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type ContainerSpec, createdFrom, label, nameless, type PinnedImage } from '../../src/core/model/node.ts';
 import { Secret } from '../../src/core/model/secret.ts';
-import { type OpenNode, openNode } from '../../src/edge/node/node.ts';
-import { busyboxTar, startDockerd, startRegistry, type TestDockerd, type TestRegistry } from './dockerd.ts';
-import { startSshd, type TestSshd } from './sshd.ts';
+import type { OpenNode } from '../../src/edge/node/node.ts';
+import { type OwnNode, startNode } from './own-node.ts';
 
 const home = mkdtempSync(path.join(os.tmpdir(), 'deploy-drift-'));
-let sshd: TestSshd;
-let dockerd: TestDockerd;
-let registry: TestRegistry;
+let own: OwnNode;
 let node: OpenNode;
 let image: PinnedImage;
 
 function docker(...argv: string[]): string {
-  return execFileSync('docker', ['-H', `unix://${dockerd.socket}`, ...argv], { encoding: 'utf8' }).trim();
+  return execFileSync('docker', ['-H', `unix://${own.dockerd.socket}`, ...argv], { encoding: 'utf8' }).trim();
 }
 
 function spec(change: Partial<ContainerSpec> = {}): ContainerSpec {
@@ -51,19 +48,8 @@ async function seen() {
 }
 
 beforeAll(async () => {
-  [sshd, dockerd] = await Promise.all([startSshd(path.join(home, 'ssh')), startDockerd(path.join(home, 'engine'))]);
-  registry = await startRegistry(busyboxTar(home));
-  image = { repository: registry.repository, tag: 'zed', digest: registry.digest };
-  const target = {
-    host: 'node1',
-    address: '127.0.0.1',
-    port: sshd.port,
-    user: 'root',
-    identityFile: sshd.identityFile,
-  };
-  const options = { knownHosts: [sshd.knownHosts], dockerSocket: dockerd.socket, configRoot: path.join(home, 'etc') };
-  node = await openNode(target, options);
-  await node.pull(image);
+  own = await startNode(home);
+  ({ node, image } = own);
 }, 120_000);
 
 afterEach(async () => {
@@ -71,10 +57,7 @@ afterEach(async () => {
 });
 
 afterAll(async () => {
-  await node?.close();
-  await registry?.stop();
-  await dockerd?.stop();
-  await sshd?.stop();
+  await own?.stop();
   rmSync(home, { recursive: true, force: true });
 });
 

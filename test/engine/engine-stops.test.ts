@@ -5,35 +5,21 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { exitCode } from '../../src/core/model/diagnostic.ts';
 import { type ContainerSpec, label, type PinnedImage } from '../../src/core/model/node.ts';
-import { type OpenNode, openNode } from '../../src/edge/node/node.ts';
-import { busyboxTar, startDockerd, startRegistry, type TestDockerd, type TestRegistry } from './dockerd.ts';
-import { startSshd, type TestSshd } from './sshd.ts';
+import type { OpenNode } from '../../src/edge/node/node.ts';
+import { type OwnNode, startNode } from './own-node.ts';
 
 const home = mkdtempSync(path.join(os.tmpdir(), 'deploy-engine-stops-'));
-let sshd: TestSshd;
-let dockerd: TestDockerd;
-let registry: TestRegistry;
+let own: OwnNode;
 let node: OpenNode;
 let image: PinnedImage;
 
 beforeAll(async () => {
-  [sshd, dockerd] = await Promise.all([startSshd(path.join(home, 'ssh')), startDockerd(path.join(home, 'engine'))]);
-  registry = await startRegistry(busyboxTar(home));
-  image = { repository: registry.repository, tag: 'zed', digest: registry.digest };
-  const target = {
-    host: 'node1',
-    address: '127.0.0.1',
-    port: sshd.port,
-    user: 'root',
-    identityFile: sshd.identityFile,
-  };
-  node = await openNode(target, { knownHosts: [sshd.knownHosts], dockerSocket: dockerd.socket, configRoot: home });
-  await node.pull(image);
+  own = await startNode(home);
+  ({ node, image } = own);
 }, 120_000);
 
 afterAll(async () => {
-  await node.close();
-  await Promise.all([sshd.stop(), dockerd.stop(), registry.stop()]);
+  await own?.stop();
   rmSync(home, { recursive: true, force: true });
 });
 

@@ -8,7 +8,7 @@ import { describeHolder, type LockHolder } from '../../src/core/model/lock.ts';
 import { breakLock, fenced, fencedOff, type Lease, lockState, takeLock } from '../../src/edge/node/lock.ts';
 import { connectSsh } from '../../src/edge/ssh/connect.ts';
 import type { SshConnection } from '../../src/edge/ssh/connection.ts';
-import { startSshd, stopProcess, type TestSshd, until } from './sshd.ts';
+import { startSshd, stopProcess, type TestSshd, targetOf, until } from './sshd.ts';
 
 const home = mkdtempSync(path.join(os.tmpdir(), 'deploy-lock-'));
 let sshd: TestSshd;
@@ -37,14 +37,7 @@ function broken(run: string) {
 }
 
 async function connect(): Promise<SshConnection> {
-  const target = {
-    host: 'node1',
-    address: '127.0.0.1',
-    port: sshd.port,
-    user: 'root',
-    identityFile: sshd.identityFile,
-  };
-  const connection = await connectSsh(target, { knownHosts: [sshd.knownHosts] });
+  const connection = await connectSsh(targetOf(sshd), { knownHosts: [sshd.knownHosts] });
   onTestFinished(() => connection.close());
   return connection;
 }

@@ -17,8 +17,9 @@ import { type ContainerSpec, label, type PinnedImage } from '../../src/core/mode
 import { Secret } from '../../src/core/model/secret.ts';
 import { type NodeOptions, type OpenNode, openNode } from '../../src/edge/node/node.ts';
 import type { SshTarget } from '../../src/edge/ssh/target.ts';
-import { busyboxTar, startDockerd, startRegistry, type TestDockerd, type TestRegistry } from './dockerd.ts';
-import { freePort, makeKey, startSshd, stopProcess, type TestSshd, until } from './sshd.ts';
+import { busyboxTar, startDockerd, type TestDockerd } from './dockerd.ts';
+import { startRegistry, type TestRegistry } from './registry.ts';
+import { freePort, makeKey, startSshd, stopProcess, type TestSshd, targetOf, until } from './sshd.ts';
 
 const home = mkdtempSync(path.join(os.tmpdir(), 'deploy-node-'));
 const root = path.join(home, 'etc kolla');
@@ -29,14 +30,7 @@ let node: OpenNode;
 let image: PinnedImage;
 
 function target(change: Partial<SshTarget> = {}): SshTarget {
-  return {
-    host: 'node1',
-    address: '127.0.0.1',
-    port: sshd.port,
-    user: 'root',
-    identityFile: sshd.identityFile,
-    ...change,
-  };
+  return targetOf(sshd, change);
 }
 
 function options(change: Partial<NodeOptions> = {}): NodeOptions {

@@ -9,7 +9,7 @@ import { DeployError, formatDiagnostic } from '../../src/core/model/diagnostic.t
 import { type OpenNode, openNode } from '../../src/edge/node/node.ts';
 import { SimulatedSite } from '../sim/site.ts';
 import { startDockerd, type TestDockerd } from './dockerd.ts';
-import { freePort, startSshd, type TestSshd } from './sshd.ts';
+import { freePort, startSshd, type TestSshd, targetOf } from './sshd.ts';
 
 const home = mkdtempSync(path.join(os.tmpdir(), 'deploy-reach-'));
 const hosts = ['node1', 'node2', 'node3'];
@@ -35,11 +35,10 @@ async function openAll(all: readonly string[]): Promise<Tried<OpenNode>> {
   const failures = new Map<string, unknown>();
   for (const host of all) {
     const port = host === 'node2' ? silent : sshd.port;
-    const target = { host, address: '127.0.0.1', port, user: 'root', identityFile: sshd.identityFile };
     const dockerSocket = host === 'node3' ? path.join(home, 'none.sock') : dockerd.socket;
     const lock = { directory: path.join(home, `lock-${host}`) };
     const options = { knownHosts: [sshd.knownHosts], configRoot: path.join(home, 'etc'), dockerSocket, lock };
-    await openNode(target, options).then(
+    await openNode(targetOf(sshd, { host, port }), options).then(
       (node) => done.set(host, node),
       (problem: unknown) => failures.set(host, problem),
     );

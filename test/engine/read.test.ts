@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type OpenNode, openNode } from '../../src/edge/node/node.ts';
 import { largestText } from '../../src/edge/node/read.ts';
-import { startSshd, type TestSshd } from './sshd.ts';
+import { startSshd, type TestSshd, targetOf } from './sshd.ts';
 
 const home = mkdtempSync(path.join(os.tmpdir(), 'deploy-read-'));
 const root = path.join(home, 'etc kolla');
@@ -13,14 +13,7 @@ let node: OpenNode;
 
 beforeAll(async () => {
   sshd = await startSshd(path.join(home, 'ssh'));
-  const target = {
-    host: 'node1',
-    address: '127.0.0.1',
-    port: sshd.port,
-    user: 'root',
-    identityFile: sshd.identityFile,
-  };
-  node = await openNode(target, { knownHosts: [sshd.knownHosts], configRoot: root });
+  node = await openNode(targetOf(sshd), { knownHosts: [sshd.knownHosts], configRoot: root });
   mkdirSync(root, { recursive: true });
 }, 60_000);
 
@@ -92,14 +85,7 @@ describe('reading texts', () => {
   it('says so when the node answers something else', async () => {
     const bare = await startSshd(path.join(home, 'bare'), ['ForceCommand /bin/echo hello']);
     try {
-      const target = {
-        host: 'node1',
-        address: '127.0.0.1',
-        port: bare.port,
-        user: 'root',
-        identityFile: bare.identityFile,
-      };
-      const other = await openNode(target, { knownHosts: [bare.knownHosts], configRoot: root });
+      const other = await openNode(targetOf(bare), { knownHosts: [bare.knownHosts], configRoot: root });
       await expect(other.readDetails([`${root}/plain.conf`])).rejects.toMatchObject({
         exit: 4,
         diagnostics: [{ code: 'read-files', host: 'node1' }],

@@ -16,7 +16,7 @@ import type { LockHolder } from '../../src/core/model/lock.ts';
 import { runsOf } from '../../src/core/model/run-log.ts';
 import { type OpenNode, openNode } from '../../src/edge/node/node.ts';
 import { nodeHistoryText } from '../../src/report/node-history-text.ts';
-import { startSshd, type TestSshd } from './sshd.ts';
+import { startSshd, type TestSshd, targetOf } from './sshd.ts';
 
 const home = mkdtempSync(path.join(os.tmpdir(), 'deploy-run-log-'));
 let sshd: TestSshd;
@@ -52,10 +52,8 @@ function end(run: string) {
 
 /** The same node over a connection of its own. */
 async function connect(leaseSeconds = 30): Promise<OpenNode> {
-  const { port, identityFile, knownHosts } = sshd;
-  const target = { host: 'node1', address: '127.0.0.1', port, user: 'root', identityFile };
   const lock = { directory: `${root}.lock`, leaseSeconds };
-  const node = await openNode(target, { knownHosts: [knownHosts], configRoot: root, lock });
+  const node = await openNode(targetOf(sshd), { knownHosts: [sshd.knownHosts], configRoot: root, lock });
   onTestFinished(() => node.close());
   return node;
 }

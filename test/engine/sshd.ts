@@ -2,6 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
+import type { SshTarget } from '../../src/edge/ssh/target.ts';
 
 /** A real sshd on a loopback port with keys of its own, as root, for tests. */
 export interface TestSshd {
@@ -94,4 +95,9 @@ export async function startSshd(directory: string, settings: readonly string[] =
   const knownHosts = path.join(directory, 'known_hosts');
   writeFileSync(knownHosts, `[127.0.0.1]:${port} ${readFileSync(`${hostKey}.pub`, 'utf8')}`);
   return { port, knownHosts, identityFile, pid: child.pid ?? 0, stop: () => stopProcess(child) };
+}
+
+/** How to log in there as root. */
+export function targetOf({ port, identityFile }: TestSshd, change: Partial<SshTarget> = {}): SshTarget {
+  return { host: 'node1', address: '127.0.0.1', port, user: 'root', identityFile, ...change };
 }

@@ -10,17 +10,14 @@ import { compareFiles, judgeContainer } from '../../src/core/plan/compare.ts';
 import type { Change } from '../../src/core/plan/replace.ts';
 import { rolling } from '../../src/core/plan/rollout.ts';
 import { type Plan, PlanBuilder } from '../../src/core/plan/steps.ts';
-import { type OpenNode, openNode } from '../../src/edge/node/node.ts';
+import type { OpenNode } from '../../src/edge/node/node.ts';
 import { type RunResult, runPlan } from '../../src/run/run.ts';
-import { busyboxTar, startDockerd, startRegistry, type TestDockerd, type TestRegistry } from './dockerd.ts';
-import { startSshd, type TestSshd } from './sshd.ts';
+import { type OwnNode, startNode } from './own-node.ts';
 
 const home = mkdtempSync(path.join(os.tmpdir(), 'deploy-way-back-'));
 const root = path.join(home, 'etc');
 const directory = `${root}/app/`;
-let sshd: TestSshd;
-let dockerd: TestDockerd;
-let registry: TestRegistry;
+let own: OwnNode;
 let node: OpenNode;
 let image: PinnedImage;
 
@@ -137,26 +134,13 @@ async function bring(version: Version): Promise<RunResult> {
 const good: Version = { command: serves, test: 'grep -q good /conf/app.conf', conf: 'good\n' };
 
 beforeAll(async () => {
-  [sshd, dockerd] = await Promise.all([startSshd(path.join(home, 'ssh')), startDockerd(path.join(home, 'engine'))]);
-  registry = await startRegistry(busyboxTar(home));
-  image = { repository: registry.repository, tag: 'zed', digest: registry.digest };
-  const target = {
-    host: 'node1',
-    address: '127.0.0.1',
-    port: sshd.port,
-    user: 'root',
-    identityFile: sshd.identityFile,
-  };
-  node = await openNode(target, { knownHosts: [sshd.knownHosts], dockerSocket: dockerd.socket, configRoot: root });
-  await node.pull(image);
+  own = await startNode(home);
+  ({ node, image } = own);
   expect((await bring(good)).failed).toEqual([]);
 }, 120_000);
 
 afterAll(async () => {
-  await node?.close();
-  await registry?.stop();
-  await dockerd?.stop();
-  await sshd?.stop();
+  await own?.stop();
   rmSync(home, { recursive: true, force: true });
 });
 

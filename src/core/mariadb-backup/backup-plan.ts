@@ -2,7 +2,7 @@ import type { MemberEvidence } from '../galera/evidence.ts';
 import type { RecoveryMember } from '../galera/recover-plan.ts';
 import { error, failure, type Result, success } from '../model/diagnostic.ts';
 import type { HostName } from '../model/node.ts';
-import { type Plan, PlanBuilder } from '../plan/steps.ts';
+import { type Plan, PlanBuilder, type StepId } from '../plan/steps.ts';
 import { type Backup, type BackupId, whenText } from './backup.ts';
 import { baseFor, newestFirst } from './chains.ts';
 import { expired } from './retention.ts';
@@ -32,25 +32,28 @@ const privileges = ['RELOAD', 'PROCESS', 'LOCK TABLES', 'BINLOG MONITOR'] as con
 
 /** A backup of one healthy member: taken, proven and only then recorded; and older ones that are not kept any more. */
 export function planBackup(input: BackupInput): Result<Plan> {
-  const { settings, members, backups, incremental, id } = input;
-  const chosen = chooseMember(input.evidence, backups, incremental);
+  const chosen = chooseMember(input.evidence, input.backups, input.incremental);
   if (chosen === undefined) {
     const hint = 'deploy mariadb status shows why; deploy mariadb recover brings the cluster back';
     return failure([error('no-synced-member', 'no member is Synced in a Primary component', { hint })]);
   }
-  const { host, base } = chosen;
   const plan = new PlanBuilder();
+  const proven = take(plan, input, chosen);
+  plan.notices.push(...noticesOf(chosen, input.incremental));
+  dropExpired(plan, input, chosen, proven);
+  const { steps, notices } = plan;
+  const verb = 'mariadb backup';
+  return success({ verb, site: input.settings.site, steps, notices, causes: [], drift: [], diffs: [], waysBack: [] });
+}
+
+/** Returns the step after which the new backup is recorded as good. */
+function take(plan: PlanBuilder, { settings, members, id }: BackupInput, { host, base }: Chosen): StepId {
   const member = memberOf(members, host);
+  const { user, password } = settings;
   const account = plan.add(
     { service: member.container.service, host, needs: [], reason: 'reads the data', impact: 'none' },
-    {
-      kind: 'database-account',
-      server: member.place.server,
-      user: settings.user,
-      password: settings.password,
-      privileges,
-    },
-    settings.user,
+    { kind: 'database-account', server: member.place.server, user, password, privileges },
+    user,
   );
   const taken = toolStep(plan, settings, member, {
     what: `take ${base ? `what changed since ${base.id}` : 'a full backup'}, ${id}`,
@@ -59,14 +62,21 @@ export function planBackup(input: BackupInput): Result<Plan> {
     reason: 'asked for',
     data: true,
   });
-  const proven = toolStep(plan, settings, member, {
+  return toolStep(plan, settings, member, {
     what: `check and prepare ${id} once, and record it as good`,
     args: ['prove', id],
     needs: [taken],
     reason: 'what was never prepared is no backup',
     data: true,
   });
-  plan.notices.push(...noticesOf(chosen, incremental));
+}
+
+function dropExpired(
+  plan: PlanBuilder,
+  { settings, members, backups, id }: BackupInput,
+  { base }: Chosen,
+  proven: StepId,
+): void {
   const gone = expired(backups, settings.keep, base ? undefined : id);
   for (const holder of new Set(gone.map((backup) => backup.host))) {
     // Backups of a host that is no member any more, or cannot be reached, stay.
@@ -79,9 +89,6 @@ export function planBackup(input: BackupInput): Result<Plan> {
       reason: `the newest ${settings.keep} full ones are kept, with what is based on them`,
     });
   }
-  const { steps, notices } = plan;
-  const verb = 'mariadb backup';
-  return success({ verb, site: settings.site, steps, notices, causes: [], drift: [], diffs: [], waysBack: [] });
 }
 
 /**

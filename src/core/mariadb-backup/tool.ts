@@ -35,44 +35,27 @@ const timeoutSeconds = 24 * 3600;
 /** Our images hand on by themselves what Kolla's own need to be told to. */
 const setUp = `{ sudo kolla_set_configs || sudo -E kolla_set_configs; } >/dev/null 2>&1 && exec bash ${program} "$@"`;
 
+/** What the program is to do, and why. */
+interface ToolStep {
+  readonly what: string;
+  readonly args: readonly string[];
+  readonly needs: readonly StepId[];
+  readonly reason: string;
+  /** It reads the member's data directory. */
+  readonly data?: boolean | undefined;
+}
+
 /** A step that runs the program of the backups beside a member, with the image that member runs. */
-export function toolStep(
-  plan: PlanBuilder,
-  settings: BackupSettings,
-  member: RecoveryMember,
-  step: {
-    readonly what: string;
-    readonly args: readonly string[];
-    readonly needs: readonly StepId[];
-    readonly reason: string;
-    /** It reads the member's data directory. */
-    readonly data?: boolean | undefined;
-  },
-): StepId {
+export function toolStep(plan: PlanBuilder, settings: BackupSettings, member: RecoveryMember, step: ToolStep): StepId {
   const { container, image, place } = member;
   const { host, service } = container;
-  // Its own configuration in the place of the member's, and the data only to be read.
-  const kept = container.spec.volumes.filter((bind) => !isAt(bind, configDirectory) && !isAt(bind, dataDirectory));
-  const spec = {
-    ...container.spec,
-    image,
-    name: toolContainer,
-    command: ['bash', '-c', setUp, 'sh', ...step.args],
-    volumes: [
-      ...kept,
-      ...(step.data ? [`${place.volume}:${dataDirectory}:ro`] : []),
-      `${settings.volume}:${storeDirectory}`,
-    ],
-    restart: 'no' as const,
-    healthcheck: undefined,
-  };
   const change = { container, image, files: compareFiles(container.directory, [], [], new Set<string>()) };
   const labels = { ...labelsFor(settings.site, change), [label.container]: toolContainer };
   const action = {
     kind: 'task',
     what: step.what,
     name: toolContainer,
-    spec,
+    spec: specFor(settings, member, step),
     labels,
     directory: configDirectory,
     files: [
@@ -87,6 +70,24 @@ export function toolStep(
     action,
     step.args.join('-'),
   );
+}
+
+/** The member's own form, with another configuration in the place of its own, and its data only to be read. */
+function specFor(settings: BackupSettings, { container, image, place }: RecoveryMember, { args, data }: ToolStep) {
+  const kept = container.spec.volumes.filter((bind) => !isAt(bind, configDirectory) && !isAt(bind, dataDirectory));
+  return {
+    ...container.spec,
+    image,
+    name: toolContainer,
+    command: ['bash', '-c', setUp, 'sh', ...args],
+    volumes: [
+      ...kept,
+      ...(data ? [`${place.volume}:${dataDirectory}:ro`] : []),
+      `${settings.volume}:${storeDirectory}`,
+    ],
+    restart: 'no' as const,
+    healthcheck: undefined,
+  };
 }
 
 function isAt(bind: string, path: string): boolean {

@@ -139,42 +139,63 @@ function once<T>(work: () => Promise<T>): () => Promise<T> {
   };
 }
 
-function nodePort(parts: Parts, options: NodeOptions): OpenNode {
-  const { connection, engine, root, run } = parts;
-  const { host } = connection;
-  const version = once(() => containers.engineVersion(engine));
+/** The node's lock as this connection holds it, and the commands that run only under it. */
+function lockCalls({ connection, run, lock }: Parts) {
   let holding: string | undefined;
   let lease: Lease | undefined;
+  /** Fenced as soon as the lock has been taken: a run that has lost it changes nothing any more. */
   const change: RunOnNode = async (argv, stdin, limitMs) => {
     if (holding === undefined) return run(argv, stdin, limitMs);
-    const result = await run(fenced(argv, holding, parts.lock.directory), stdin, limitMs);
-    if (result.code === fencedOff) throw lockLost(host);
+    const result = await run(fenced(argv, holding, lock.directory), stdin, limitMs);
+    if (result.code === fencedOff) throw lockLost(connection.host);
     return result;
   };
-  return {
-    host,
-    connection,
-    get counters() {
-      return { ...connection.counters, engineCalls: engine.calls };
+  const calls = {
+    lock: async (holder) => {
+      const answer = await takeLock(connection, holder, lock);
+      if (answer.taken) {
+        holding = holder.run;
+        lease = answer.lease;
+      }
+      return answer;
     },
-    observe: (want = {}) => observe(parts, version, want),
-    pull: (image, onProgress) => pullImage(engine, image, options.registryAuth, onProgress, options.pullDelaysMs),
+    lockState: () => lockState(connection, lock),
+    breakLock: (name, entry) => breakLock(connection, name, entry, lock),
+    logRun: async (entry) => (await lease?.log(entry)) ?? false,
+  } satisfies Partial<OpenNode>;
+  return { calls, change, release: async () => lease?.release() };
+}
+
+function fileCalls({ connection: { host }, root, run }: Parts, change: RunOnNode) {
+  return {
     writeFiles: (files, remove) => sendFiles(host, root, change, files, remove),
     readDetails: (paths) => readTexts(host, run, paths),
     writeMarker: (key, value) => sendMarker(host, root, change, key, value),
     removeMarkers: (keys) => dropMarkers(host, root, change, keys),
+    markerAge: (key) => markerAge(host, root, run, key),
     recordGeneration: (directory, generation) =>
       generations.recordGeneration(host, root, change, directory, generation),
     restoreGeneration: (name, directory) => generations.restoreGeneration(host, root, change, name, directory),
     readGeneration: (name, directory, which) => generations.readGeneration(host, root, run, name, directory, which),
     removeGenerations: (names) => generations.removeGenerations(host, root, change, names),
+    readRunLog: () => readRunLog(host, root, run),
+  } satisfies Partial<OpenNode>;
+}
+
+function volumeCalls({ connection: { host }, engine, run }: Parts, change: RunOnNode) {
+  return {
     readVolume: (name, files) => readVolume(host, engine, run, name, files),
     measureVolume: (name) => measureVolume(host, engine, run, name),
     volumeWrittenSince: (name, time) => volumeWrittenSince(host, engine, run, name, time),
     emptyVolume: (name, keep) => emptyVolume(engine, change, name, keep),
     fillVolume: (name, from) => fillVolume(engine, change, name, from),
-    markerAge: (key) => markerAge(host, root, run, key),
+    makeVolume: (name) => madeVolume(engine, name),
     removeVolumes: (names) => containers.removeVolumes(engine, names),
+  } satisfies Partial<OpenNode>;
+}
+
+function containerCalls(engine: Engine) {
+  return {
     create: (name, spec, labels) => containers.createContainer(engine, name, spec, labels),
     start: (name) => containers.startContainer(engine, name),
     stop: (name, graceSeconds) => containers.stopContainer(engine, name, graceSeconds),
@@ -188,24 +209,30 @@ function nodePort(parts: Parts, options: NodeOptions): OpenNode {
     exec: (name, argv, execOptions) => containers.execInContainer(engine, name, argv, execOptions),
     putFiles: (name, directory, files) => putFiles(engine, name, directory, files),
     getFiles: (name, directory) => getFiles(engine, name, directory),
+  } satisfies Partial<OpenNode>;
+}
+
+function nodePort(parts: Parts, options: NodeOptions): OpenNode {
+  const { connection, engine } = parts;
+  const version = once(() => containers.engineVersion(engine));
+  const { calls, change, release } = lockCalls(parts);
+  return {
+    host: connection.host,
+    connection,
+    get counters() {
+      return { ...connection.counters, engineCalls: engine.calls };
+    },
+    observe: (want = {}) => observe(parts, version, want),
+    pull: (image, onProgress) => pullImage(engine, image, options.registryAuth, onProgress, options.pullDelaysMs),
+    ...fileCalls(parts, change),
+    ...volumeCalls(parts, change),
+    ...containerCalls(engine),
+    ...calls,
     openSocket: (name, socket) => openSocket(engine, connection, name, socket),
     connect: (address, port) => connection.forwardTcp(address, port),
-    lock: async (holder) => {
-      const answer = await takeLock(connection, holder, parts.lock);
-      if (answer.taken) {
-        holding = holder.run;
-        lease = answer.lease;
-      }
-      return answer;
-    },
-    lockState: () => lockState(connection, parts.lock),
     stream: parts.stream,
-    makeVolume: (name) => madeVolume(engine, name),
-    breakLock: (run, entry) => breakLock(connection, run, entry, parts.lock),
-    logRun: async (entry) => (await lease?.log(entry)) ?? false,
-    readRunLog: () => readRunLog(host, root, run),
     close: async () => {
-      await lease?.release();
+      await release();
       engine.close();
       await connection.close();
     },

@@ -66,7 +66,7 @@ export async function survive(
     await commits.stop();
     const lost = await commits.lost();
     const { length } = commits.acknowledged;
-    const pause = commits.longestPause().toFixed(1);
+    const pause = commits.longestPause().seconds.toFixed(1);
     console.log(`${title}: ${said}, no commit for ${pause} s, ${length} acknowledged, lost ${Object.values(lost)}`);
     expect(lost).toEqual({ node1: 0, node2: 0, node3: 0 });
     await isWhole(lab);
