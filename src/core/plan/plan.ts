@@ -4,6 +4,7 @@ import { formOf } from '../model/generation.ts';
 import { imageName, label, nameless } from '../model/node.ts';
 import type { Phase } from '../schema/service.ts';
 import { type ContainerChange, planCauses } from './causes.ts';
+import { checkClusterSecrets } from './cluster-secret.ts';
 import { compareFiles, judgeContainer, madeByHand } from './compare.ts';
 import { type Context, imageFor, keptFragments, nodeOf, type PlanInput, pullFor, wantedImage } from './context.ts';
 import type { Balancers } from './drain.ts';
@@ -26,7 +27,7 @@ import { rabbitmq } from './rabbitmq.ts';
 import { agreeOnReasons, explainerFor } from './reasons.ts';
 import { planRegistration } from './registration.ts';
 import { planReload } from './reload.ts';
-import { type Change, type Early, removeOld } from './replace.ts';
+import { type Change, type Early, isServing, removeOld } from './replace.ts';
 import { requiredServices } from './required.ts';
 import { confirm, rolling, type Strategy, together } from './rollout.ts';
 import { settle } from './settled.ts';
@@ -119,6 +120,7 @@ function planService(context: Context, service: DesiredService, needs: readonly 
   }
   for (const [name, ofContainer] of changes) changes.set(name, agreeOnReasons(ofContainer));
   context.diagnostics.push(...checkLimit(service, changes, context.observed, context.unreachable));
+  context.diagnostics.push(...checkClusterSecrets(context, service, changes));
   if (verbPolicy[context.verb].images === 'keep') context.diagnostics.push(...checkUnfinished(service, changes));
   // Images are everywhere before the first change: a registry that fails then harms nobody.
   const pulled = [...changes.values()].flat().flatMap((change) => (change.pull ? [change.pull] : []));
@@ -214,12 +216,7 @@ function planContainer(
   const [first] = [...rollout, ...unconfirmed];
   if (first === undefined) return done;
   const wish = service.sharedKeys?.container === name ? service.sharedKeys : undefined;
-  const running = service.containers
-    .filter(
-      (c) =>
-        c.name === name && nodeOf(context, c.host)?.containers.some((o) => o.name === name && o.state === 'running'),
-    )
-    .map((c) => c.host);
+  const running = all.filter(isServing).map(({ container }) => container.host);
   const { strategy } = first.container.rollout;
   const input = {
     site: context.desired.site,
