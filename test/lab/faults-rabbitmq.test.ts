@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { AmqpLoad } from '../amqp/load.ts';
 import { acceptTrafficFrom, dropTrafficFrom } from './faults.ts';
-import { deploy } from './job/deploy-command.ts';
+import { allContainers, changedContainers, deploy } from './job/deploy-command.ts';
 import { findings, loadOn, loadText, rabbitLab, untilFound } from './job/rabbit-load.ts';
 import { nodeExec } from './nodes.ts';
 import type { Lab } from './raise.ts';
@@ -106,4 +106,30 @@ describe('RabbitMQ after a fault', () => {
     expect(ran.code, ran.stdout + ran.stderr).toBe(0);
     await nothingLost('all killed', ran.seconds);
   });
+
+  it('another cookie is refused while members run, and all of them get it from a standstill', async () => {
+    load = loadOn(lab, 'quorum');
+    await load.start();
+    const cookie = ['-e', 'rabbitmq_cluster_cookie=cookie-of-this-test'];
+    const before = await allContainers();
+    const refused = await deploy(lab, ['reconfigure', ...tags, ...cookie]);
+    expect(refused.code, refused.stdout + refused.stderr).toBe(4);
+    expect(refused.stderr).toContain('the members on node1, node2, node3 run with another rabbitmq_cluster_cookie');
+    expect(changedContainers(before, await allContainers())).toEqual([]);
+    const begun = performance.now();
+    try {
+      await restart(cookie);
+    } finally {
+      await restart([]);
+    }
+    await nothingLost('another cookie, and back', (performance.now() - begun) / 1000);
+  });
+
+  async function restart(options: readonly string[]): Promise<void> {
+    const stopped = await deploy(lab, ['stop', ...tags]);
+    expect(stopped.code, stopped.stdout + stopped.stderr).toBe(0);
+    const ran = await deploy(lab, ['reconfigure', ...tags, ...options]);
+    expect(ran.code, ran.stdout + ran.stderr).toBe(0);
+    expect(await findings(lab)).toEqual([]);
+  }
 });

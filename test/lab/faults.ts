@@ -105,8 +105,6 @@ export async function nodeRuns(node: NodeName): Promise<boolean> {
 /** A node as its operator leaves it after a power loss: switched on, with all that ran there, but for those named. */
 export async function bringNodeBack(node: NodeName, but: readonly string[] = []): Promise<void> {
   await startNode(node);
-  await waitForEngine(node);
-  await mustBeReady(node);
   // An engine that was killed (not stopped) leaves what it ran ended, whatever the restart policy.
   const others = ['__', '^bootstrap_', ...but.map((name) => `^${name}$`)].map((pattern) => `-e '${pattern}'`).join(' ');
   const ended = `docker ps -a --filter status=exited --format '{{.Names}}' | grep -v ${others}`;

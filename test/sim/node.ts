@@ -23,6 +23,8 @@ export interface SimulatedContainer {
   restartCount: number;
   /** Hash of the config directory as the process read it when it started or was last reloaded. */
   loaded: string | undefined;
+  /** Hash of the Erlang cookie it was started with, if it has one. */
+  cookie?: string | undefined;
 }
 
 /** A node in memory that refuses what the engine would refuse. */
@@ -99,6 +101,7 @@ export class SimulatedNode extends SimulatedDisk implements NodePort {
         return;
       }
       container.loaded = this.directoryHash(container);
+      container.cookie = this.files.get(`/etc/kolla/${name}/erlang.cookie`)?.sha256;
       const short = container.spec.restart === 'no';
       if (name === 'upgrade_mariadb') noteUpgrade(this, container);
       const crashed = this.world.crashes(container);

@@ -64,9 +64,13 @@ export class SimulatedWorld {
     });
   }
 
-  /** RabbitMQ as one member sees it: all that run are one cluster. */
+  /** RabbitMQ as one member sees it: all that run and were started with the same cookie are one cluster. */
   #clusterStatus(asked: SimulatedNode, container: string): ExecResult {
-    const running = [...this.nodes.values()].filter((node) => node.containers.get(container)?.state === 'running');
+    const { cookie } = asked.containers.get(container) ?? {};
+    const running = [...this.nodes.values()].filter((node) => {
+      const other = node.containers.get(container);
+      return other?.state === 'running' && other.cookie === cookie;
+    });
     const names = running.map((node) => `rabbit@${node.host}`);
     const version = { rabbitmq_version: '3.10.8', erlang_version: '25.2.3' };
     const status = {

@@ -1,7 +1,7 @@
 import type { Desired, DesiredContainer } from '../desired/model.ts';
 import { type HostName, imageName, label, type ObservedNode, type PinnedImage } from '../model/node.ts';
 import { compareFiles } from '../plan/compare.ts';
-import type { Balancers } from '../plan/drain.ts';
+import { type Balancers, undrainLeft } from '../plan/drain.ts';
 import { type Change, prepare, removeOld, startNew, writeFiles } from '../plan/replace.ts';
 import { galeraLasting, lastingForm } from '../plan/rollout.ts';
 import { type Impact, type Plan, PlanBuilder, type StepAction, type StepId } from '../plan/steps.ts';
@@ -209,7 +209,6 @@ class Recovery {
       const ready = startsNot ? this.#clear(host, copied) : copied;
       const started = this.#start(host, ready, `joins as the Primary component’s member ${size}`);
       before = [this.#synced(host, started, size, formed)];
-      removeOld(this.plan, this.#change(host, ''), before);
     }
     return before;
   }
@@ -264,6 +263,8 @@ class Recovery {
     const left = this.#input.members.filter(({ place, answers }) => answers && this.#formsCluster(place.host));
     const others = left.filter(({ place }) => place.host !== formed?.container.host);
     const changes = [...(formed ? [formed] : []), ...others.map(({ place }) => this.#change(place.host, ''))];
+    const asTheyAre = joined.filter((host) => !changes.some(({ container }) => container.host === host));
+    const whole = [...needs, ...asTheyAre.flatMap((host) => this.#tidied(host, needs))];
     const { desired, balancers, groupHosts, members } = this.#input;
     for (const change of changes) {
       const { host, name } = change.container;
@@ -277,9 +278,15 @@ class Recovery {
       const servers = members.flatMap(({ place }) => (joined.includes(place.host) ? [place] : []));
       // Its image is the one that had the data before.
       const cluster = { site: desired.site, balancers, groupHosts, servers, upgrades: new Map() };
-      const ends = galeraLasting(this.plan, input, cluster, lastingForm(change), needs);
+      const ends = galeraLasting(this.plan, input, cluster, lastingForm(change), whole);
       this.#synced(host, ends, joined.length);
     }
+  }
+
+  /** Whatever a change, or a recovery, that was interrupted has left of a member that serves again. */
+  #tidied(host: HostName, needs: readonly StepId[]): StepId[] {
+    removeOld(this.plan, this.#change(host, ''), needs);
+    return undrainLeft(this.plan, this.#change(host, ''), this.#input.balancers, needs);
   }
 
   #formsCluster(host: HostName): boolean {

@@ -1,6 +1,7 @@
 import type { DesiredService } from '../desired/model.ts';
 import type { Phase } from '../schema/service.ts';
 import { changeOf } from './change.ts';
+import { checkClusterSecrets } from './cluster-secret.ts';
 import { planContainer } from './container.ts';
 import type { Context } from './context.ts';
 import { isGaleraBootstrap } from './galera.ts';
@@ -43,6 +44,7 @@ function changesOf(context: Context, service: DesiredService): Map<string, Chang
   }
   for (const [name, ofContainer] of changes) changes.set(name, agreeOnReasons(ofContainer));
   context.diagnostics.push(...checkLimit(service, changes, context.observed, context.unreachable));
+  context.diagnostics.push(...checkClusterSecrets(context, service, changes));
   if (verbPolicy[context.verb].images === 'keep') context.diagnostics.push(...checkUnfinished(service, changes));
   return changes;
 }

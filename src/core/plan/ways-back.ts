@@ -1,5 +1,6 @@
 import { dataVolume } from '../galera/member.ts';
 import { label, type ObservedContainer } from '../model/node.ts';
+import { clusterSecretFile } from './cluster-secret.ts';
 import { nextSuffix, previousSuffix } from './compare.ts';
 import { type Balancers, drain, undrain } from './drain.ts';
 import { configSeen, filesRecorded, oldOf } from './generations.ts';
@@ -153,7 +154,23 @@ function restore(
     return [];
   }
   const action = { kind: 'restore', container: name, directory } as const;
-  return [back.add(base(change, needs, 'its successor does not serve'), action, name)];
+  const restored = [back.add(base(change, needs, 'its successor does not serve'), action, name)];
+  return [...restored, ...keepSecret(back, change, old, restored)];
+}
+
+/** A member that comes back to a cluster which was down meanwhile finds the others with the secret they have now. */
+function keepSecret(
+  back: PlanBuilder,
+  change: Change,
+  old: ObservedContainer,
+  needs: readonly StepId[],
+): readonly StepId[] {
+  const file = old.state === 'running' ? undefined : clusterSecretFile(change);
+  if (file === undefined) return [];
+  const { path, content, mode } = file;
+  const { name } = change.container;
+  const action = { kind: 'write', container: name, files: [{ path, content, mode }], remove: [] } as const;
+  return [back.add(base(change, needs, 'the others have this one now'), action, name)];
 }
 
 /** The old container under its own name, serving; returns the step that says so. */

@@ -1,7 +1,7 @@
 import { type Diagnostic, error, failure, type Result, resultOf, type SourceSpan } from '../model/diagnostic.ts';
 import { didYouMean } from '../model/suggest.ts';
 import { parseWith } from './parse.ts';
-import { type ServiceDefinition, serviceSchema } from './service.ts';
+import { type ConfigFileDefinition, type ServiceDefinition, serviceSchema } from './service.ts';
 import { parseYaml, type YamlDocument, type YamlPath } from './yaml.ts';
 
 export interface LoadedService {
@@ -33,7 +33,13 @@ export function parseServiceFile(text: string, file: string): Result<LoadedServi
 }
 
 function crossChecks(service: LoadedService): Diagnostic[] {
-  return [...references(service), ...phases(service), ...fileNames(service), ...loadBalancer(service)];
+  return [
+    ...references(service),
+    ...phases(service),
+    ...fileNames(service),
+    ...loadBalancer(service),
+    ...clusterSecrets(service),
+  ];
 }
 
 function missing(service: LoadedService, path: YamlPath, kind: string, name: string, known: string[]): Diagnostic {
@@ -83,7 +89,7 @@ function fileNames(service: LoadedService): Diagnostic[] {
     const seen = new Set<string>();
     return files.flatMap((file, i) => {
       const path = ['containers', container, 'files', i];
-      const name = file.name ?? file.template?.replace(/\.hbs$/, '').replace(/^.*\//, '');
+      const name = nameOf(file);
       if (name === undefined) {
         const message = `a file of ${container} has neither template nor name`;
         return [error('file-without-name', message, { at: service.span(path) })];
@@ -100,6 +106,23 @@ function fileNames(service: LoadedService): Diagnostic[] {
       return problems;
     });
   });
+}
+
+function clusterSecrets(service: LoadedService): Diagnostic[] {
+  const { containers, passwords } = service.definition;
+  return Object.entries(containers).flatMap(([container, { files, rollout }]) => {
+    const secret = rollout.cluster_secret;
+    if (secret === undefined) return [];
+    const at = (key: string) => ['containers', container, 'rollout', 'cluster_secret', key];
+    const known = { password: Object.keys(passwords), file: files.flatMap((file) => nameOf(file) ?? []) };
+    return (['password', 'file'] as const).flatMap((key) =>
+      known[key].includes(secret[key]) ? [] : [missing(service, at(key), key, secret[key], known[key])],
+    );
+  });
+}
+
+function nameOf({ name, template }: ConfigFileDefinition): string | undefined {
+  return name ?? template?.replace(/\.hbs$/, '').replace(/^.*\//, '');
 }
 
 function loadBalancer(service: LoadedService): Diagnostic[] {

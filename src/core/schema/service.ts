@@ -81,6 +81,11 @@ const rollout = z.strictObject({
   health_deadline: seconds.default(180),
   /** Seconds the engine waits between the stop signal and SIGKILL. */
   stop_grace: seconds.default(60),
+  /**
+   * The password by which members of a cluster know each other, and the file that holds it. A member that starts with
+   * another one does not get in, so it is changed only while no member runs.
+   */
+  cluster_secret: z.strictObject({ password: text, file: text }).optional(),
 });
 
 const container = z.strictObject({

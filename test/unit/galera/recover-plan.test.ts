@@ -134,10 +134,13 @@ describe('a recovery', () => {
     for (const [at, snapshot] of snapshots.entries()) {
       const broken = withGalera(snapshot);
       await recoverAll(site, snapshot).catch((problem: unknown) => broken.push(String(problem)));
-      const flagged = [...snapshot.nodes.values()].filter(
-        ({ containers }) => 'BOOTSTRAP_ARGS' in (containers.get('mariadb')?.spec.environment ?? {}),
-      );
-      expect([...broken, ...flagged.map(({ host }) => `${host} keeps its flag`)], `after ${at} changes`).toEqual([]);
+      for (const { host, containers, markers } of snapshot.nodes.values()) {
+        const flagged = 'BOOTSTRAP_ARGS' in (containers.get('mariadb')?.spec.environment ?? {});
+        const beside = [...containers.keys()].filter((name) => name.startsWith('mariadb__'));
+        const drained = [...markers.keys()].filter((key) => key.startsWith('drained.'));
+        broken.push(...[...(flagged ? ['a flag'] : []), ...beside, ...drained].map((what) => `${host} keeps ${what}`));
+      }
+      expect(broken, `after ${at} changes`).toEqual([]);
     }
   });
 });

@@ -84,6 +84,14 @@ describe('service files', () => {
       (t) => t.replace('container: demo_api', 'container: demo'),
       ['14:31 container demo is not defined in this service (did you mean demo_api?)'],
     ],
+    [
+      'cluster secret of nothing',
+      (t) => t.replace('demo --run', 'demo --run\n    rollout: {cluster_secret: {password: demo_key, file: dem.conf}}'),
+      [
+        '9:42 password demo_key is not defined in this service',
+        '9:58 file dem.conf is not defined in this service (did you mean demo.conf?)',
+      ],
+    ],
     ['not a map', () => '- 1\n', ['1:1 the file: must be a map, not a list']],
     ['nothing', () => '', ['1:1 the file: must be a map, not nothing']],
   ])('%s', (_, change, expected) => {
