@@ -2,7 +2,7 @@ import type { Desired } from '../core/desired/model.ts';
 import { clusterProblems } from '../core/galera/check.ts';
 import { dataVolume } from '../core/galera/member.ts';
 import { backupProblems, roomProblems, versionProblems } from '../core/galera/prechecks.ts';
-import { parseDataVersion } from '../core/galera/state-files.ts';
+import { dataVersionFiles, dataVersionIn, parseDataVersion } from '../core/galera/state-files.ts';
 import { newestGoodBackup } from '../core/mariadb-backup/chains.ts';
 import { type Diagnostic, error } from '../core/model/diagnostic.ts';
 import { recordedDigest } from '../core/model/generation.ts';
@@ -137,17 +137,13 @@ function isInUse({ digest }: PinnedImage, { desired, observed }: Seen): boolean 
   );
 }
 
-const versionFiles = ['mariadb_upgrade_info', 'mysql_upgrade_info'] as const;
-
 async function memberVersion({ host, node, container, volume, runs }: ImageChange) {
   const argv = ['mariadb', '--protocol=socket', '-N', '-B', '-e', 'SELECT VERSION()'];
   const [said, look] = await Promise.all([
     runs ? node.exec(container, argv, { timeoutMs: 20_000 }) : undefined,
-    node.readVolume(volume, versionFiles),
+    node.readVolume(volume, dataVersionFiles),
   ]);
-  const [text] = versionFiles.flatMap((file) => look?.texts.get(file) ?? []);
-  const data = text === undefined ? undefined : parseDataVersion(text);
-  return { host, server: said && parseDataVersion(said.stdout), data };
+  return { host, server: said && parseDataVersion(said.stdout), data: look && dataVersionIn(look.texts) };
 }
 
 /** Only where the data goes to another series nothing else leads back; it is asked before any other image, though. */
