@@ -61,18 +61,23 @@ export async function backup(invocation: Invocation): Promise<ExitCode> {
 async function list({ options: raw, output }: Invocation, fetchTo: string | undefined): Promise<ExitCode> {
   const survey = await surveyCluster(changeOptions(raw), output);
   try {
-    const backups = await readAllBackups(survey, output);
-    if (output.json) output.data({ backups: backupsJson(backups) });
-    else output.line(backupsText(backups));
-    const newest = newestGoodBackup(backups);
-    if (fetchTo === undefined) return exitCode.ok;
-    if (newest === undefined)
-      throw new DeployError([error('no-backup', 'there is no good backup to fetch')], exitCode.failed);
-    await fetched(survey, backups, newest, fetchTo, output);
-    return exitCode.ok;
+    return await listBackups(survey, output, fetchTo);
   } finally {
     await closeAll(survey.nodes);
   }
+}
+
+/** Prints what there is, and fetches the newest to the directory `fetchTo`. Throws DeployError when there is none. */
+export async function listBackups(survey: Survey, output: Output, fetchTo?: string): Promise<ExitCode> {
+  const backups = await readAllBackups(survey, output);
+  if (output.json) output.data({ backups: backupsJson(backups) });
+  else output.line(backupsText(backups));
+  if (fetchTo === undefined) return exitCode.ok;
+  const newest = newestGoodBackup(backups);
+  if (newest === undefined)
+    throw new DeployError([error('no-backup', 'there is no good backup to fetch')], exitCode.failed);
+  await fetched(survey, backups, newest, fetchTo, output);
+  return exitCode.ok;
 }
 
 /** Good backups on all hosts of the group that can be reached. What cannot be read is told. */

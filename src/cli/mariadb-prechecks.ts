@@ -1,16 +1,17 @@
 import type { Desired } from '../core/desired/model.ts';
 import { clusterProblems } from '../core/galera/check.ts';
-import { dataVolume } from '../core/galera/member.ts';
-import { backupProblems, roomProblems, versionProblems } from '../core/galera/prechecks.ts';
-import { parseDataVersion } from '../core/galera/state-files.ts';
+import { type ImageChange, imageChanges, isInUse, wantedMembers } from '../core/galera/image-changes.ts';
+import { backupProblems, imageProblems, type RoomLook, roomOf, roomProblems } from '../core/galera/prechecks.ts';
+import { dataVersionFiles, dataVersionIn, parseDataVersion } from '../core/galera/state-files.ts';
 import { newestGoodBackup } from '../core/mariadb-backup/chains.ts';
-import { type Diagnostic, error } from '../core/model/diagnostic.ts';
-import { recordedDigest } from '../core/model/generation.ts';
-import { type HostName, imageName, label, type PinnedImage } from '../core/model/node.ts';
-import { pendingMarker } from '../core/plan/galera-members.ts';
+import { DeployError, type Diagnostic } from '../core/model/diagnostic.ts';
+import { type HostName, imageName, type PinnedImage } from '../core/model/node.ts';
 import type { Observed } from '../core/plan/policy.ts';
 import type { Plan, StepOf } from '../core/plan/steps.ts';
+import type { Scope } from '../core/site/variables.ts';
 import type { OpenNode } from '../edge/node/node.ts';
+import type { Registry } from '../edge/registry/registry.ts';
+import { lostHosts } from '../run/way-back.ts';
 import { openSiteRegistry } from './registry.ts';
 import type { LoadedSite } from './site.ts';
 
@@ -37,10 +38,7 @@ export async function memberProblems(plan: Plan, survey: Seen): Promise<readonly
   const taken = checks.find((step) => isTaken(plan, step));
   const problems = taken ? await notWhole(taken, survey) : [];
   if (problems.length > 0) return problems;
-  const changed = imageChanges(plan, survey);
-  if (changed.length === 0) return [];
-  const found = await Promise.all([versions(changed, survey), rooms(changed), backups(changed, survey)]);
-  return found.flat();
+  return upgradeProblems(plan, survey);
 }
 
 /** A member that runs is stopped after this check; a fresh cluster is formed first and asked then. */
@@ -71,109 +69,77 @@ async function notWhole({ host, servers }: Check, { nodes, observed, desired }: 
   }
 }
 
-interface ImageChange {
-  readonly host: HostName;
-  readonly node: OpenNode;
-  readonly container: string;
-  readonly volume: string;
-  readonly image: PinnedImage;
-  readonly runs: boolean;
-}
-
-/** Members that get an image other than the one they have. */
-function imageChanges({ steps }: Plan, { desired, observed, nodes }: Seen): readonly ImageChange[] {
-  const members = desired.services.flatMap((s) => s.containers.filter((c) => c.rollout.strategy === 'galera'));
-  return members.flatMap(({ host, name, spec }) => {
-    const create = steps.find((s) => s.kind === 'create' && s.container === name && s.host === host);
-    const node = nodes.get(host);
-    const volume = dataVolume(spec);
-    if (create?.kind !== 'create' || node === undefined || !observed.get(host)?.volumes.includes(volume)) return [];
-    const { image } = create.spec;
-    const seen = observed.get(host)?.containers.find((c) => c.name === name);
-    const markers = observed.get(host)?.markers ?? {};
-    // Of a container that is gone the node knows the image; not whether the data went on to another one meanwhile.
-    const recorded = markers[pendingMarker.key] === undefined ? recordedDigest(markers, name) : undefined;
-    if ((seen ? seen.labels[label.imageDigest] : recorded) === image.digest) return [];
-    return [{ host, node, container: name, volume, image, runs: seen?.state === 'running' }];
-  });
-}
-
-async function versions(changes: readonly ImageChange[], seen: Seen): Promise<readonly Diagnostic[]> {
-  const [first] = changes;
-  if (first === undefined) return [];
-  const scope = seen.loaded.site.scope(first.host);
-  const registry = await openSiteRegistry(scope);
-  const { repository, digest } = first.image;
-  const text = await registry.smallFile({ repository, tag: digest }, versionFile);
-  const wanted = text?.trim() || String(scope.get('mariadb_image_version'));
-  if (wanted === '') {
-    const message = `${imageName(first.image)} does not say which version of MariaDB it holds: nobody knows whether it may take over the data that is there`;
-    const hint = 'say it with mariadb_image_version (11.8.6); an older version than that of the data destroys it';
-    return [error('mariadb-version', message, { hint })];
-  }
-  const found = await Promise.all(changes.map(memberVersion));
-  const unknown = isInUse(first.image, seen)
-    ? []
-    : found.filter(({ server, data }) => server === undefined && data === undefined);
-  const untold = unknown.map(({ host }) =>
-    error('mariadb-version', `nobody tells which version the data of MariaDB is of`, {
-      host,
-      hint: 'deploy mariadb recover brings the member back with the image that the others have',
-    }),
-  );
-  return [...versionProblems(found, wanted), ...untold];
-}
-
 /**
- * A member runs this image already. Then what has left the cluster before is not newer, whatever it says of itself; data of
- * another cluster is refused as it joins.
+ * What is in the way of another image: a version that must not take the data over, a full disk, no backup. Nothing is
+ * asked where no member gets one.
  */
-function isInUse({ digest }: PinnedImage, { desired, observed }: Seen): boolean {
-  const members = desired.services.flatMap((s) => s.containers.filter((c) => c.rollout.strategy === 'galera'));
-  return members.some(({ host, name }) =>
-    observed
-      .get(host)
-      ?.containers.some((c) => c.name === name && c.state === 'running' && c.labels[label.imageDigest] === digest),
-  );
+export async function upgradeProblems(
+  plan: Plan,
+  survey: Seen,
+  open: (scope: Scope) => Promise<Pick<Registry, 'smallFile'>> = openSiteRegistry,
+): Promise<readonly Diagnostic[]> {
+  const changed = imageChanges(plan, survey).flatMap((change) => {
+    const node = survey.nodes.get(change.host);
+    return node ? [{ ...change, node }] : [];
+  });
+  const [first] = changed;
+  if (first === undefined) return [];
+  const scope = survey.loaded.site.scope(first.host);
+  const version = async () => wantedVersion(await open(scope), first.image, scope);
+  const [wanted, members, rooms, backups] = await Promise.all([
+    version(),
+    Promise.all(changed.map(memberVersion)),
+    Promise.all(changed.map(roomAt)),
+    newestBackup(survey, scope),
+  ]);
+  const image = { name: imageName(first.image), wanted, inUse: isInUse(first.image, survey) };
+  return [...imageProblems(image, members), ...roomProblems(rooms), ...backups];
 }
 
-const versionFiles = ['mariadb_upgrade_info', 'mysql_upgrade_info'] as const;
+interface OpenChange extends ImageChange {
+  readonly node: OpenNode;
+}
 
-async function memberVersion({ host, node, container, volume, runs }: ImageChange) {
+/** What the image says of itself, or the operator; empty when neither does. */
+async function wantedVersion(registry: Pick<Registry, 'smallFile'>, image: PinnedImage, scope: Scope) {
+  const { repository, digest } = image;
+  const text = await registry.smallFile({ repository, tag: digest }, versionFile);
+  return text?.trim() || String(scope.get('mariadb_image_version'));
+}
+
+async function memberVersion({ host, node, container, volume, runs }: OpenChange) {
   const argv = ['mariadb', '--protocol=socket', '-N', '-B', '-e', 'SELECT VERSION()'];
   const [said, look] = await Promise.all([
     runs ? node.exec(container, argv, { timeoutMs: 20_000 }) : undefined,
-    node.readVolume(volume, versionFiles),
+    node.readVolume(volume, dataVersionFiles),
   ]);
-  const [text] = versionFiles.flatMap((file) => look?.texts.get(file) ?? []);
-  const data = text === undefined ? undefined : parseDataVersion(text);
-  return { host, server: said && parseDataVersion(said.stdout), data };
+  return { host, server: said && parseDataVersion(said.stdout), data: look && dataVersionIn(look.texts) };
 }
 
-/** Only where the data goes to another series nothing else leads back; it is asked before any other image, though. */
-async function backups(changes: readonly ImageChange[], { loaded }: Seen): Promise<readonly Diagnostic[]> {
-  const [first] = changes;
-  if (first === undefined) return [];
-  const scope = loaded.site.scope(first.host);
+/** Asked in the container, which sees the filesystem of its data. */
+async function roomAt({ host, node, container, runs }: OpenChange): Promise<RoomLook> {
+  if (!runs) return { host, why: `${container} does not run` };
+  const script = 'df -Pk /var/lib/mysql; du -sk /var/lib/mysql';
+  try {
+    return roomOf(host, await node.exec(container, ['/bin/sh', '-c', script], { timeoutMs: 60_000 }));
+  } catch (cause) {
+    // A node that is lost is told as such.
+    if (!(cause instanceof DeployError) || lostHosts(cause.diagnostics, host).length > 0) throw cause;
+    return { host, why: cause.diagnostics.map(({ message }) => message).join('; ') };
+  }
+}
+
+/**
+ * Only where the data goes to another series nothing else leads back; it is asked before any other image, though. A backup
+ * lies on any member, also on one that has the image already.
+ */
+async function newestBackup({ desired, nodes }: Seen, scope: Scope): Promise<readonly Diagnostic[]> {
   const { readBackups } = await import('../edge/mariadb/backups.ts');
   const volume = String(scope.get('mariadb_backup_volume'));
-  const found = await Promise.all(changes.map(({ node }) => readBackups(node, volume)));
-  const newest = newestGoodBackup(found.flatMap((one) => one.backups));
-  return backupProblems(newest?.ageSeconds, Number(scope.get('mariadb_backup_wanted_hours')));
-}
-
-/** Asked in the containers, which see the filesystem of their data. */
-async function rooms(changes: readonly ImageChange[]): Promise<readonly Diagnostic[]> {
-  const script = 'df -Pk /var/lib/mysql | tail -n 1; du -sk /var/lib/mysql';
-  const found = await Promise.all(
-    changes
-      .filter(({ runs }) => runs)
-      .map(async ({ host, node, container }) => {
-        const { stdout } = await node.exec(container, ['/bin/sh', '-c', script], { timeoutMs: 60_000 });
-        const [df = '', du = ''] = stdout.trim().split('\n');
-        const [free, data] = [Number(df.split(/\s+/)[3]), Number(du.split(/\s+/)[0])];
-        return Number.isFinite(free) && Number.isFinite(data) ? [{ host, free, data }] : [];
-      }),
-  );
-  return roomProblems(found.flat());
+  const holders = wantedMembers(desired).flatMap(({ host }) => nodes.get(host) ?? []);
+  const found = await Promise.all(holders.map((node) => readBackups(node, volume)));
+  const newest = newestGoodBackup(found.flatMap(({ backups }) => backups));
+  // Whether that matters is told by what is left.
+  const unread = found.flatMap(({ problems }) => problems).map((one) => ({ ...one, severity: 'warning' as const }));
+  return [...unread, ...backupProblems(newest, Number(scope.get('mariadb_backup_wanted_hours')))];
 }

@@ -23,6 +23,7 @@ function list(steps: readonly Step[]): string[] {
 }
 
 function limit(step: Step): string {
+  if (step.kind === 'task') return ' (is ended now)';
   if (step.kind === 'healthy') return ` (at most ${step.deadlineSeconds} s)`;
   return step.kind === 'one-shot' ? ` (at most ${step.timeoutSeconds} s)` : '';
 }

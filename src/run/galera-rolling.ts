@@ -1,5 +1,5 @@
 import { liveProblems } from '../core/galera/check.ts';
-import { parseDataVersion } from '../core/galera/state-files.ts';
+import { dataVersionFiles, dataVersionIn, parseDataVersion } from '../core/galera/state-files.ts';
 import type { HostName } from '../core/model/node.ts';
 import type { StepOf } from '../core/plan/steps.ts';
 import { runToEnd } from './one-shot.ts';
@@ -105,9 +105,6 @@ export async function moveSessions(step: StepOf<'galera-sessions'>, context: Ste
   }
 }
 
-/** The versions whose upgrade a member's data has had are in one of these files, the newer name first. */
-const versionFiles = ['mariadb_upgrade_info', 'mysql_upgrade_info'] as const;
-
 /**
  * Upgrades a member's data unless its directory says that it has been, and believes nothing but that directory. A run
  * that is killed leaves the marker: the next one comes here again.
@@ -141,9 +138,8 @@ async function serverVersion(step: StepOf<'galera-upgrade'>, node: NodePort): Pr
 }
 
 async function dataVersion(step: StepOf<'galera-upgrade'>, node: NodePort): Promise<string | undefined> {
-  const texts = (await node.readVolume(step.volume, versionFiles))?.texts;
-  const [text] = versionFiles.flatMap((file) => texts?.get(file) ?? []);
-  return text === undefined ? undefined : plainVersion(parseDataVersion(text));
+  const look = await node.readVolume(step.volume, dataVersionFiles);
+  return look && plainVersion(dataVersionIn(look.texts));
 }
 
 function plainVersion(version: string | undefined): string | undefined {

@@ -23,7 +23,10 @@ export interface RunOptions {
   readonly forks: number;
   /** Steps at once on one host. */
   readonly perHost: number;
-  /** Once aborted, only steps that bring back what was taken away are started; running ones end by themselves. */
+  /**
+   * Once aborted, only steps that bring back what was taken away are started; running ones end by themselves, except
+   * tasks, which are ended.
+   */
   readonly signal: AbortSignal;
   /** Once more hosts than this have failed, no further step is started either. No limit without it. */
   readonly maxFailed?: number | undefined;
@@ -164,7 +167,7 @@ class Walk {
   /** Runs one step of the plan or of a way back and tells how it went. */
   async #attempt(step: Step, rollout?: Rollout): Promise<(Failure & { readonly cause: unknown }) | undefined> {
     const { clock, nodes } = this.#ports;
-    const { onEvent, runId, failpoint } = this.#options;
+    const { onEvent, runId, failpoint, signal } = this.#options;
     const started = clock.now();
     try {
       const progress = (line: string) => onEvent({ event: 'progress', step, line });
@@ -173,6 +176,7 @@ class Walk {
         ...this.#ports,
         runId,
         givenUp: rollout?.givenUp.signal,
+        interrupted: signal,
         progress,
         // A step on the control host needs no node: only who asks for one must have it.
         get node() {

@@ -61,6 +61,8 @@ export interface StepContext extends RunPorts {
   readonly node: NodePort;
   /** Aborted when the step's outcome does not matter any more: a sibling failed and all of them go back. */
   readonly givenUp?: AbortSignal | undefined;
+  /** Aborted when the run was told to stop: what is of no use without later steps ends then. */
+  readonly interrupted?: AbortSignal | undefined;
   progress(line: string): void;
 }
 

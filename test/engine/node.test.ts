@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -11,12 +11,16 @@ import {
 } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { DeployError } from '../../src/core/model/diagnostic.ts';
 import { type ContainerSpec, label, type PinnedImage } from '../../src/core/model/node.ts';
 import { Secret } from '../../src/core/model/secret.ts';
+import type { StepOf } from '../../src/core/plan/steps.ts';
 import { type NodeOptions, type OpenNode, openNode } from '../../src/edge/node/node.ts';
 import type { SshTarget } from '../../src/edge/ssh/target.ts';
+import type { StepContext } from '../../src/run/step-context.ts';
+import { runTask } from '../../src/run/task.ts';
 import { busyboxTar, startDockerd, type TestDockerd } from './dockerd.ts';
 import { startRegistry, type TestRegistry } from './registry.ts';
 import { freePort, makeKey, startSshd, stopProcess, type TestSshd, targetOf, until } from './sshd.ts';
@@ -263,6 +267,24 @@ describe('containers', () => {
     await node.stop('app', 0);
     expect((await problem(node.exec('app', ['true']))).message).toContain('is not running');
     await node.remove('app');
+  });
+
+  it('has neither the container nor the password of a task that ran out of time', async () => {
+    const password = 'nowhere-to-be-found';
+    const holding = () => spawnSync('grep', ['-rlF', password, path.join(home, 'engine', 'data')]).stdout.toString();
+    const files = [{ name: 'backup.cnf', content: new Secret(password) }];
+    const task = { kind: 'task', name: 'app', spec: spec({ volumes: [] }), labels, directory: '/bin', files } as const;
+    const step = { ...task, host: 'node1', timeoutSeconds: 2 } as unknown as StepOf<'task'>;
+    const clock = { now: () => performance.now(), sleep: (ms: number) => sleep(ms) };
+    let meanwhile = '';
+    const progress = () => {
+      meanwhile = holding();
+    };
+    const context = { node, clock, runId: 'run1', progress } as unknown as StepContext;
+    expect((await problem(runTask(step, context))).message).toContain('app did not end within 2 s');
+    expect(meanwhile).toContain('backup.cnf');
+    expect(holding()).toBe('');
+    expect(await node.inspect('app')).toBeUndefined();
   });
 
   it('looks at 20 containers and 50 files at the same cost as at one', async () => {

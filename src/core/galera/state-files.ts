@@ -61,7 +61,16 @@ export function parseRecovered(output: string, exitCode: number): Recovered {
   return { kind: 'position', position: { uuid: uuid.toLowerCase(), seqno: BigInt(seqno) } };
 }
 
-/** `mysql_upgrade_info`: the version whose upgrade the data has had. */
+/** The files of a data directory that tell the version whose upgrade the data has had, the newer name first. */
+export const dataVersionFiles = ['mariadb_upgrade_info', 'mysql_upgrade_info'] as const;
+
+/** That version, of the texts of a data directory's files; undefined when none of them tells one. */
+export function dataVersionIn(texts: ReadonlyMap<string, string>): string | undefined {
+  const [text] = dataVersionFiles.flatMap((file) => texts.get(file) ?? []);
+  return text === undefined ? undefined : parseDataVersion(text);
+}
+
+/** The version at the beginning of a text, `11.8.6-MariaDB`. */
 export function parseDataVersion(text: string): string | undefined {
   return /^\s*(\d+\.\d+\.\d+\S*)/.exec(text)?.[1];
 }

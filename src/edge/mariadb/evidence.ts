@@ -1,14 +1,11 @@
 import type { LiveStatus, MemberEvidence, Recovered } from '../../core/galera/evidence.ts';
 import type { GaleraMember, GaleraServer } from '../../core/galera/member.ts';
-import { parseDataVersion, parseGrastate, parseGvwstate } from '../../core/galera/state-files.ts';
+import { dataVersionFiles, dataVersionIn, parseGrastate, parseGvwstate } from '../../core/galera/state-files.ts';
 import type { ObservedNode } from '../../core/model/node.ts';
 import type { NodePort, VolumeLook } from '../../run/ports.ts';
 import type { Connect } from '../wire/connect.ts';
 import { WireError } from '../wire/failure.ts';
 import { type GaleraStatus, galeraStatus } from './galera.ts';
-
-/** Names of the file with the version of the data, the newer one first. */
-const versionFiles = ['mariadb_upgrade_info', 'mysql_upgrade_info'] as const;
 
 /** A server that cannot answer in this time is no evidence of a living one. */
 const answersWithinMs = 5_000;
@@ -27,7 +24,7 @@ export async function readMember(
   // One that is started again and again, or stands still, has its data in use.
   const running = seen !== undefined && ['running', 'restarting', 'paused'].includes(seen.state);
   const [volume, answer] = await Promise.all([
-    node.readVolume(member.volume, ['grastate.dat', 'gvwstate.dat', ...versionFiles]),
+    node.readVolume(member.volume, ['grastate.dat', 'gvwstate.dat', ...dataVersionFiles]),
     seen?.state === 'running' ? ask(node, member) : {},
   ]);
   const container = seen === undefined ? 'missing' : running ? 'running' : 'stopped';
@@ -45,13 +42,12 @@ function dataEvidence(volume: VolumeLook | undefined) {
     if (text !== undefined) return parse(text);
     return entries?.includes(file) ? 'corrupt' : undefined;
   };
-  const version = versionFiles.flatMap((file) => texts.get(file) ?? [])[0];
   return {
     data: entries === undefined ? ('unknown' as const) : ('present' as const),
     grastate: read('grastate.dat', parseGrastate),
     view: read('gvwstate.dat', parseGvwstate),
     unfinishedTransfer: entries?.includes('sst_in_progress'),
-    dataVersion: version === undefined ? undefined : parseDataVersion(version),
+    dataVersion: dataVersionIn(texts),
   };
 }
 

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
+  dataVersionFiles,
+  dataVersionIn,
   grastateToBootstrap,
   parseDataVersion,
   parseGrastate,
@@ -129,9 +131,21 @@ describe('what --wsrep-recover says', () => {
 });
 
 describe('the version of the data', () => {
-  it('is read from either file', () => {
-    expect(parseDataVersion('10.11.14-MariaDB')).toBe('10.11.14-MariaDB');
-    expect(parseDataVersion('11.8.3-MariaDB\n')).toBe('11.8.3-MariaDB');
-    expect(parseDataVersion('')).toBeUndefined();
+  const inFiles = (texts: Readonly<Record<string, string>>) => dataVersionIn(new Map(Object.entries(texts)));
+
+  it('is read from either file, the newer name first', () => {
+    expect(dataVersionFiles).toEqual(['mariadb_upgrade_info', 'mysql_upgrade_info']);
+    expect(inFiles({ mysql_upgrade_info: '10.11.14-MariaDB' })).toBe('10.11.14-MariaDB');
+    expect(inFiles({ mariadb_upgrade_info: '11.8.3-MariaDB\n' })).toBe('11.8.3-MariaDB');
+    // An old server left its file behind when the data was upgraded.
+    expect(inFiles({ mysql_upgrade_info: '10.11.14-MariaDB', mariadb_upgrade_info: '11.8.3-MariaDB' })).toBe(
+      '11.8.3-MariaDB',
+    );
+  });
+
+  it('is not known without them, or when they tell none', () => {
+    expect(inFiles({ 'grastate.dat': '10.11.14-MariaDB' })).toBeUndefined();
+    expect(inFiles({ mariadb_upgrade_info: '' })).toBeUndefined();
+    expect(parseDataVersion('an 11.8.3-MariaDB')).toBeUndefined();
   });
 });

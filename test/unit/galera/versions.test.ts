@@ -1,5 +1,5 @@
-import { describe, expect, it, test } from 'vitest';
-import { backupProblems, roomProblems, versionProblems } from '../../../src/core/galera/prechecks.ts';
+import { describe, expect, it } from 'vitest';
+import { versionProblems } from '../../../src/core/galera/prechecks.ts';
 import { checkDatabaseUpgrade } from '../../../src/core/galera/versions.ts';
 
 describe('another version of MariaDB', () => {
@@ -43,19 +43,4 @@ describe('another version of MariaDB', () => {
     ];
     expect(versionProblems(halfWay, '11.8.6')).toEqual([]);
   });
-});
-
-test('an upgrade needs room for a tenth of the data, and half a GiB at least', () => {
-  const gib = 1024 * 1024;
-  expect(roomProblems([{ host: 'node1', free: gib, data: 5 * gib }])).toEqual([]);
-  expect(roomProblems([{ host: 'node1', free: gib, data: 20 * gib }])).toMatchObject([{ host: 'node1' }]);
-  expect(roomProblems([{ host: 'node1', free: gib / 4, data: 1 }])).toHaveLength(1);
-});
-
-test('a backup is demanded where the operator has said so, and missed otherwise', () => {
-  expect(backupProblems(3600, 24)).toEqual([]);
-  expect(backupProblems(90_000, 24)).toMatchObject([{ severity: 'error' }]);
-  expect(backupProblems(undefined, 24)).toMatchObject([{ severity: 'error' }]);
-  expect(backupProblems(undefined, 0)).toMatchObject([{ severity: 'warning' }]);
-  expect(backupProblems(90_000, 0)).toEqual([]);
 });
