@@ -6,8 +6,9 @@ import { fileDiffs, makeComparer } from '../../src/core/plan/file-diff.ts';
 import type { ChangeVerb } from '../../src/core/plan/policy.ts';
 import { settingChanges } from '../../src/core/plan/settings.ts';
 import type { Plan, Step } from '../../src/core/plan/steps.ts';
+import { planStop } from '../../src/core/plan/teardown.ts';
 import { planJson, planText } from '../../src/report/plan-text.ts';
-import { change, emptyWorld, planInDetail } from '../sim/scenario.ts';
+import { carryOut, change, emptyWorld, observe, planInDetail } from '../sim/scenario.ts';
 import { must, SimulatedSite } from '../sim/site.ts';
 
 /** Everything of a plan that anybody may see, before the last line of defence. */
@@ -149,6 +150,9 @@ const before = siteWith('Öld');
 const later = siteWith('nÉw', 'openstack_logging_debug: true\n');
 const world = emptyWorld(before);
 await change(before, world, 'deploy');
+// A cluster takes another secret only while none of its members runs.
+const messaging = before.desired({ tags: ['rabbitmq'] }).desired;
+await carryOut(planStop(messaging, observe(world)), world);
 
 describe('no secret, old or new, is in a plan', () => {
   it('wherever it stands in a file', () => {
