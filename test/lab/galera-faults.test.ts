@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { waitFor } from './command.ts';
-import { connect } from './job/commits.ts';
+import { connect } from './job/database-clients.ts';
 import { deploy, inContainer } from './job/deploy-command.ts';
 import { databaseLab } from './job/deployed.ts';
 import { Running } from './job/running.ts';

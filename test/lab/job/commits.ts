@@ -3,8 +3,6 @@ import { sleep } from '../command.ts';
 import type { Lab } from '../raise.ts';
 import { connect, DatabaseClients, statementMs } from './database-clients.ts';
 
-export { connect } from './database-clients.ts';
-
 const table = { database: 'lab_commits', name: 'commits', columns: 'id VARCHAR(64) PRIMARY KEY' };
 
 /** Clients that insert through the load balancer as fast as they can, and remember every commit that was acknowledged. */
