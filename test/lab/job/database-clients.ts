@@ -62,11 +62,6 @@ export abstract class DatabaseClients {
     this.#times.push(performance.now());
   }
 
-  /** Seconds since the load began. */
-  protected now(): number {
-    return (performance.now() - this.#began) / 1000;
-  }
-
   /** Waits for that many acknowledgements more. */
   async reach(more: number): Promise<void> {
     const goal = this.acknowledged.length + more;

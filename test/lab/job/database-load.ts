@@ -1,8 +1,9 @@
 import { expect } from 'vitest';
 import type { Lab } from '../raise.ts';
 import type { Ran } from './deploy-command.ts';
+import { type JournaledStep, stepsSince } from './journaled-steps.ts';
 import { KeystoneLoad } from './keystone-load.ts';
-import { Transactions } from './transactions.ts';
+import { type FailedTransaction, Transactions } from './transactions.ts';
 
 /**
  * A change of the database beside clients of it and of Keystone. Prints what it cost them; no acknowledged commit may be
@@ -12,6 +13,7 @@ import { Transactions } from './transactions.ts';
 export async function underDatabaseLoad(lab: Lab, name: string, change: () => Promise<Ran>): Promise<Ran> {
   const transactions = new Transactions(lab, `${name}${Date.now() % 1_000_000_000}`);
   const keystone = new KeystoneLoad(lab);
+  const began = Date.now();
   await transactions.start();
   keystone.start();
   try {
@@ -30,7 +32,7 @@ export async function underDatabaseLoad(lab: Lab, name: string, change: () => Pr
         `${acknowledged.length} transactions acknowledged, lost ${Object.values(lost)}, ${failed.length} failed`,
         `longest time without a commit ${pause.seconds.toFixed(1)} s (at ${pause.at.toFixed(1)} s)`,
         `${replaced} pooled connections were found dead and replaced before they were used`,
-        ...transactions.explained(),
+        ...explained(failed, await stepsSince(lab, began)),
         `Keystone: ${keystone.asked} requests, ${keystone.failed.length} failed, slowest ${keystone.slowest.toFixed(1)} s`,
       ].join('\n'),
     );
@@ -45,4 +47,22 @@ export async function underDatabaseLoad(lab: Lab, name: string, change: () => Pr
     await Promise.all([transactions.stop(), keystone.stop()]);
     await transactions.drop();
   }
+}
+
+/** Steps that take clients away from a member, or back to it. */
+const moves = ['drain', 'undrain', 'stop', 'galera-sessions'];
+/** A client notices late: by its next statement, or when that has had its time. */
+const lateMs = 6_000;
+
+/** One line for each kind of failure and what was done to the members meanwhile. */
+function explained(failed: readonly FailedTransaction[], steps: readonly JournaledStep[]): string[] {
+  const counts = new Map<string, number>();
+  for (const { kind, during, said, when } of failed) {
+    const meanwhile = steps.filter(
+      (step) => moves.includes(step.kind) && step.from <= when && when - lateMs <= step.to,
+    );
+    const words = `${kind} client, ${during}: ${said} (${meanwhile.map(({ text }) => text).join('; ') || 'no move'})`;
+    counts.set(words, (counts.get(words) ?? 0) + 1);
+  }
+  return [...counts].map(([words, count]) => `${count} × ${words}`);
 }

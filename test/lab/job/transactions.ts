@@ -14,8 +14,8 @@ export type ClientKind = 'pool' | 'bare';
 
 export interface FailedTransaction {
   readonly kind: ClientKind;
-  /** Seconds since the load began. */
-  readonly at: number;
+  /** Milliseconds since 1970. */
+  readonly when: number;
   /** In what the client was: it had not begun, was in the middle, or had asked for the commit. */
   readonly during: 'connect' | 'statement' | 'commit';
   readonly said: string;
@@ -40,16 +40,6 @@ export class Transactions extends DatabaseClients {
     return [`${id}a`, `${id}b`];
   }
 
-  /** One line for each kind of failure. */
-  explained(): string[] {
-    const kinds = new Map<string, number[]>();
-    for (const { kind, during, said, at } of this.failed) {
-      const words = `${kind} client, ${during}: ${said}`;
-      kinds.set(words, [...(kinds.get(words) ?? []), at]);
-    }
-    return [...kinds].map(([words, at]) => `${at.length} × ${words} (at ${at.map((s) => s.toFixed(1)).join(', ')} s)`);
-  }
-
   async #work(kind: ClientKind, name: string): Promise<void> {
     let connection: Connection | undefined;
     for (let number = 0; !this.stopped; number++) {
@@ -72,7 +62,7 @@ export class Transactions extends DatabaseClients {
         if (kind === 'pool') await sleep(250 + 50 * (number % 5));
       } catch (cause) {
         const said = cause instanceof Error ? cause.message : String(cause);
-        this.failed.push({ kind, at: this.now(), during, said });
+        this.failed.push({ kind, when: Date.now(), during, said });
         connection?.destroy();
         connection = undefined;
         await sleep(100);
