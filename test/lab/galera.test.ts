@@ -15,6 +15,8 @@ const runs = Number(process.env.GALERA_RUNS ?? 1);
 interface Disaster {
   readonly title: string;
   readonly strike: (run: number) => Promise<void>;
+  /** Not in a single run: what it shows of a decision another one shows too. */
+  readonly counted?: true;
   /** What must hold before anything is brought back. */
   readonly before?: (lab: Lab) => Promise<void>;
 }
@@ -39,6 +41,7 @@ const disasters: readonly Disaster[] = [
   },
   {
     title: 'a majority is killed and its containers are removed',
+    counted: true,
     strike: async (run) => {
       const gone = turned(run).slice(0, 2);
       await Promise.all(gone.map(({ name }) => onNode(name, 'docker kill mariadb && docker rm mariadb')));
@@ -89,9 +92,9 @@ describe('a Galera cluster comes back without losing a commit', () => {
     if (check.code !== 0) await deploy(lab, recover);
   });
 
-  for (const [number, { title, strike, before }] of disasters.entries()) {
+  for (const [number, { title, strike, before, counted }] of disasters.entries()) {
     for (let run = 0; run < runs; run++) {
-      it(`${title}${runs > 1 ? ` (${run + 1})` : ''}`, async () => {
+      it.skipIf(counted && runs === 1)(`${title}${runs > 1 ? ` (${run + 1})` : ''}`, async () => {
         await survive(
           lab,
           title,
