@@ -5,6 +5,7 @@ import type { Step, StepKind, StepOf } from '../core/plan/steps.ts';
 import { drainServers, undrainServers } from './drain.ts';
 import { findPosition, keepState, waitUntilSynced } from './galera.ts';
 import { clearData, copyData } from './galera-copy.ts';
+import { formPrimary } from './galera-primary.ts';
 import { checkCluster, checkUntouched, moveSessions, upgradeData } from './galera-rolling.ts';
 import { passGate } from './gate.ts';
 import { waitUntilHealthy } from './health.ts';
@@ -146,10 +147,7 @@ export const executors: Executors = {
   'galera-copy': copyData,
   'galera-clear': clearData,
   'galera-position': findPosition,
-  'galera-primary': async (step, { node, clients }) => {
-    await clients.formPrimary(node, step.server);
-    return undefined;
-  },
+  'galera-primary': formPrimary,
   'galera-synced': waitUntilSynced,
 
   'database-account': async (step, { node, clients }) => {

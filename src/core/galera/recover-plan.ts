@@ -48,16 +48,8 @@ export function planRecovery(decision: Decision, input: RecoveryInput): Plan {
   recovery.carryOut(decision);
   const { steps, notices, waysBack } = recovery.plan;
   const told = [...(input.notices ?? []), ...notices];
-  return {
-    verb: 'mariadb recover',
-    site: input.desired.site,
-    steps,
-    notices: told,
-    causes: [],
-    drift: [],
-    diffs: [],
-    waysBack,
-  };
+  const { site } = input.desired;
+  return { verb: 'mariadb recover', site, steps, notices: told, causes: [], drift: [], diffs: [], waysBack };
 }
 
 class Recovery {
@@ -172,7 +164,8 @@ class Recovery {
   #formWhereItRuns({ host, view, order }: Extract<Decision, { kind: 'pc-bootstrap' }>): void {
     const { container, place } = this.#member(host);
     const why = 'no Primary component lives, and no other member can hold a later commit';
-    const action = { kind: 'galera-primary', container: container.name, server: place.server } as const;
+    const { server } = place;
+    const action = { kind: 'galera-primary', container: container.name, server, members: view.length } as const;
     const formed = this.#add(host, [], why, action, 'service');
     const synced = view.map((one) => this.#synced(one, [formed], view.length, true));
     const before = this.#join(order, synced, view.length, true);

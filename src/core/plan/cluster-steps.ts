@@ -119,7 +119,13 @@ export type ClusterAction =
       readonly timeoutSeconds: number;
     }
   /** A member that runs makes its group a Primary component. */
-  | { readonly kind: 'galera-primary'; readonly container: ContainerName; readonly server: GaleraMember['server'] }
+  | {
+      readonly kind: 'galera-primary';
+      readonly container: ContainerName;
+      readonly server: GaleraMember['server'];
+      /** Those that run, and become Primary with it. */
+      readonly members: number;
+    }
   | {
       readonly kind: 'galera-synced';
       readonly container: ContainerName;
