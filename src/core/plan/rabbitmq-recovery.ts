@@ -29,15 +29,17 @@ export function rabbitmqCluster({ services }: Desired): RabbitmqCluster | undefi
 /**
  * What brings a cluster together again, from what was found: members on the smaller side of a partition are restarted,
  * one that runs by itself without its data joins anew, one in maintenance is taken back, feature flags are enabled.
- * Refused while a member was not heard, or where nothing tells which side is to be kept. An empty plan when all is well.
+ * Refused while a member was not heard, or where nothing tells which side is to be kept. A member that does not run comes
+ * back by another command, but only to members that are together: where they are apart they are brought together without
+ * it. An empty plan when all is well.
  */
 export function planRecovery(site: string, cluster: RabbitmqCluster, evidence: ClusterEvidence): Result<Plan> {
-  const refused = unheard(evidence);
-  if (refused.length > 0) return failure(refused);
-  const builder = new Orders(cluster);
   const [main = [], ...others] = groupsOf(seenMembers(evidence));
   const [second] = others;
-  if (second !== undefined && second.length === main.length) return failure([undecided(main, second)]);
+  const refused = unheard(evidence, second !== undefined);
+  if (refused.length > 0) return failure(refused);
+  if (second !== undefined && !outweighs(main, second, evidence)) return failure([undecided(main, second)]);
+  const builder = new Orders(cluster);
   let before: readonly StepId[] = [];
   let members = main.length;
   for (const group of others) {
@@ -54,8 +56,14 @@ export function planRecovery(site: string, cluster: RabbitmqCluster, evidence: C
   return success(builder.plan('rabbitmq recover', site));
 }
 
-/** What cannot be left out of the decision. One that does not run comes back by itself, by another command. */
-function unheard({ members }: ClusterEvidence): Diagnostic[] {
+/** More members run on this side; one that does not run may have been on any. */
+function outweighs(main: readonly SeenMember[], second: readonly SeenMember[], { members }: ClusterEvidence): boolean {
+  const down = members.filter(({ kind }) => kind === 'down').length;
+  return main.length > second.length + down;
+}
+
+/** What cannot be left out of the decision. */
+function unheard({ members }: ClusterEvidence, apart: boolean): Diagnostic[] {
   return members.flatMap((member) => {
     if (member.kind === 'unreachable') {
       const hint = 'nothing is decided without it: bring the host back first';
@@ -66,7 +74,7 @@ function unheard({ members }: ClusterEvidence): Diagnostic[] {
         'a member that was cut off goes on by itself when it sees most of the others again; docker logs rabbitmq and its log say what it waits for';
       return [error('member-unheard', member.why, { host: member.host, hint })];
     }
-    if (member.kind === 'down') {
+    if (member.kind === 'down' && !apart) {
       const hint = 'bring it up first: deploy reconcile --tags rabbitmq';
       return [error('member-unheard', `rabbitmq does not run (${member.container})`, { host: member.host, hint })];
     }
@@ -77,7 +85,7 @@ function unheard({ members }: ClusterEvidence): Diagnostic[] {
 function undecided(main: readonly SeenMember[], other: readonly SeenMember[]): Diagnostic {
   const sides = [main, other].map((side) => side.map(({ host }) => host).join(', '));
   const hint = `stop rabbitmq on the hosts whose latest messages may be lost, then: deploy reconcile --tags rabbitmq`;
-  return error('undecided', `${sides[0]} and ${sides[1]} are apart and as many: nothing tells which to keep`, { hint });
+  return error('undecided', `${sides[0]} and ${sides[1]} are apart, and nothing tells which to keep`, { hint });
 }
 
 /** All of a side stop before one starts: otherwise the others would not forget that they were cut off from it. */

@@ -42,7 +42,8 @@ function waitsOf(plan: PlanBuilder, input: RolloutInput, change: Change, members
   const helper = isServing(change) || holdsData(change) ? undefined : otherMember(input, change);
   return {
     leave: (needs) => [check(plan, change, needs, members, true)],
-    enter: (needs) => (helper ? [forget(plan, helper, change, needs)] : []),
+    enter: (needs) =>
+      helper ? [forget(plan, helper, change, [othersAreWhole(plan, helper, change, needs, members - 1)])] : [],
     joined: (needs) => {
       const whole = check(plan, change, needs, members, false);
       return helper ? [whole, order(plan, change, [whole], 'grow', 'it has lost its data, or is new')] : [whole];
@@ -57,6 +58,26 @@ function check(plan: PlanBuilder, change: Change, needs: readonly StepId[], memb
     base(change, needs, reason),
     { kind: 'rabbitmq-check', container: container.name, members, leaves, patienceSeconds: rabbitmqPatienceSeconds },
     container.name,
+  );
+}
+
+/**
+ * Two sides of a partition differ in what they know: a member that joins without data of its own gets it from one and is
+ * forgotten by the other, and does not start on what it has then.
+ */
+function othersAreWhole(
+  plan: PlanBuilder,
+  host: HostName,
+  { container }: Change,
+  needs: readonly StepId[],
+  members: number,
+): StepId {
+  const { service, name } = container;
+  const reason = `${container.host} has no data of it: it joins only a cluster that is whole`;
+  return plan.add(
+    { service, host, needs, reason, impact: 'none' },
+    { kind: 'rabbitmq-check', container: name, members, leaves: false, patienceSeconds: rabbitmqPatienceSeconds },
+    `${name}/before-${container.host}`,
   );
 }
 

@@ -87,11 +87,31 @@ describe('members of a RabbitMQ cluster', () => {
     expect(orders(back)).toEqual(['node1 forget', 'node2 grow']);
     const [forget, grow] = back.steps.filter((one) => one.kind === 'rabbitmq');
     if (!forget || !grow) throw new Error('two orders');
+    const others = steps(back, 'rabbitmq-check', 'rabbitmq', 'node1');
+    expect(others).toMatchObject([{ members: 2, leaves: false }]);
+    expect(precedes(back, others, forget)).toBe(true);
     expect(forget).toMatchObject({ member: 'rabbit@node2' });
     expect(precedes(back, forget, step(back, 'start', 'rabbitmq', 'node2'))).toBe(true);
     expect(precedes(back, steps(back, 'rabbitmq-check', 'rabbitmq'), grow)).toBe(true);
     const kept = copyOf(deployed);
     kept.nodes.get('node2')?.containers.delete('rabbitmq');
     expect(orders(must(site.plan('reconcile', observe(kept), tags)))).toEqual([]);
+  });
+
+  it('without data do not join others that are apart', async () => {
+    const world = copyOf(deployed);
+    world.nodes.get('node2')?.containers.delete('rabbitmq');
+    world.nodes.get('node2')?.volumes.delete('rabbitmq');
+    const back = must(site.plan('reconcile', observe(world), tags));
+    const alone = { running_nodes: ['rabbit@node1'], disk_nodes: hosts.map((host) => `rabbit@${host}`) };
+    const apart = { ...alone, partitions: { 'rabbit@node1': ['rabbit@node3'] }, versions: {}, alarms: [] };
+    world.exec = (_, __, argv) =>
+      argv.some((arg) => arg.includes('cluster_status'))
+        ? { code: 0, stdout: JSON.stringify(apart), stderr: '' }
+        : undefined;
+    const result = await carryOut(back, world);
+    expect(result.failed[0]?.diagnostics[0]?.message).toContain('rabbit@node1 is cut off from rabbit@node3');
+    expect(world.log.filter(({ host, call }) => host === 'node2' && call === 'start')).toEqual([]);
+    expect(world.log.filter(({ subject }) => subject?.includes('forget'))).toEqual([]);
   });
 });

@@ -86,10 +86,29 @@ describe('a recovery', () => {
     expect(result.diagnostics[0]?.message).toContain(text);
   });
 
+  it('brings together those that run where one that does not run cannot join them otherwise', () => {
+    const five = ['node1', 'node2', 'node3', 'node4', 'node5'];
+    const large: RabbitmqCluster = {
+      ...cluster,
+      members: five.flatMap((host) => cluster.members.slice(0, 1).map((member) => ({ ...member, host }))),
+    };
+    const all = { known: five.map((host) => `rabbit@${host}`) };
+    const side = five.slice(0, 3).map((host) => seenBy(host, five.slice(0, 3), all));
+    const down: MemberEvidence = { kind: 'down', host: 'node5', container: 'missing' };
+    const plan = must(planRecovery('lab', large, { members: [...side, seenBy('node4', ['node4'], all), down] }));
+    expect(words(plan)).toEqual(['node4 stop', 'node4 start', 'node4 rabbitmq-check']);
+    // It may have been on the side of node4.
+    const even = [...side.slice(0, 2), seenBy('node4', ['node4'], all), down];
+    expect(planRecovery('lab', large, { members: even }).diagnostics[0]).toMatchObject({
+      code: 'undecided',
+      hint: expect.stringContaining('deploy reconcile --tags rabbitmq'),
+    });
+  });
+
   it('does not guess between sides of the same size', () => {
     const members = [seenBy('node1', ['node1'], { known }), seenBy('node2', ['node2'], { known })];
     const result = planRecovery('lab', cluster, { members });
-    expect(result.diagnostics[0]?.message).toBe('node1 and node2 are apart and as many: nothing tells which to keep');
+    expect(result.diagnostics[0]?.message).toBe('node1 and node2 are apart, and nothing tells which to keep');
   });
 });
 
