@@ -96,21 +96,30 @@ const commands: Readonly<Record<Exclude<RabbitmqOrder, 'forget' | 'grow' | 'join
 
 export async function obeyOrder(step: StepOf<'rabbitmq'>, context: StepContext): Promise<string | undefined> {
   const { node } = context;
-  if (step.order === 'forget') return forgetMember(step, node);
+  if (step.order === 'forget') return forgetMember(step, context);
   if (step.order === 'grow') return growQueues(step, node);
   if (step.order === 'join') return order(step, node, ['rabbitmqctl', '--quiet', 'join_cluster', step.member ?? '']);
   await order(step, node, commands[step.order]);
   return undefined;
 }
 
-async function forgetMember(step: StepOf<'rabbitmq'>, node: NodePort): Promise<string | undefined> {
-  const { member = '' } = step;
+async function forgetMember(step: StepOf<'rabbitmq'>, { node, nodes }: StepContext): Promise<string | undefined> {
+  const { member = '', data } = step;
+  if (data !== undefined) {
+    const look = await nodes.get(data.host)?.readVolume(data.volume, [membershipOf(member)]);
+    if (look !== undefined && look.texts.size > 0) return 'has its data, and stays';
+  }
   const evidence = await askMember(node, step.container);
   if (evidence.kind !== 'seen') throw failed(step, `${step.container} does not answer for its cluster`);
   if (!evidence.known.includes(member)) return 'was not a member';
   if (evidence.running.includes(member)) return 'runs, and stays';
   await order(step, node, ['rabbitmqctl', '--quiet', 'forget_cluster_node', member]);
   return undefined;
+}
+
+/** Where a member notes which cluster it is in, below /var/lib/rabbitmq; written when it has joined one. */
+function membershipOf(member: string): string {
+  return `mnesia/${member}/cluster_nodes.config`;
 }
 
 async function growQueues(step: StepOf<'rabbitmq'>, node: NodePort): Promise<undefined> {

@@ -2,20 +2,15 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { AmqpLoad } from '../amqp/load.ts';
 import { acceptTrafficFrom, dropTrafficFrom } from './faults.ts';
 import { allContainers, changedContainers, deploy } from './job/deploy-command.ts';
-import { findings, loadOn, loadText, rabbitLab, untilFound } from './job/rabbit-load.ts';
-import { nodeExec } from './nodes.ts';
+import { findings, loadOn, loadText, rabbitLab, untilFound, untilPaused } from './job/rabbit-load.ts';
+import { onNode } from './job/survival.ts';
 import type { Lab } from './raise.ts';
 import { printingReport } from './report.ts';
-import { NODES, type NodeName, nodeByName } from './settings.ts';
+import { NODES, nodeByName } from './settings.ts';
 
 const tags = ['--tags', 'rabbitmq', '--skip-tags', 'common', '--yes'] as const;
 /** As long as the members take to notice that one does not answer any more, and a bit. */
 const noticeMs = 150_000;
-
-async function onNode(node: NodeName, command: string): Promise<void> {
-  const result = await nodeExec(node, command);
-  if (result.code !== 0) throw new Error(`${node}: ${command}: ${result.stderr}`);
-}
 
 /** Neither of the two others gets through to node3, nor it to them. */
 async function cut(action: typeof dropTrafficFrom): Promise<void> {
@@ -34,6 +29,8 @@ describe('RabbitMQ after a fault', () => {
   });
 
   afterEach(async () => {
+    // Whatever a failure left; the next fault begins with a whole cluster.
+    if ((await findings(lab)).includes('partition')) await deploy(lab, ['rabbitmq', 'recover', '--yes']);
     await deploy(lab, ['reconcile', ...tags]);
   });
 
@@ -49,7 +46,8 @@ describe('RabbitMQ after a fault', () => {
     await load.start();
     await cut(dropTrafficFrom);
     try {
-      await untilFound(lab, (kinds) => kinds.includes('silent'), noticeMs);
+      await untilPaused(lab, 'node3', noticeMs);
+      expect(await findings(lab)).toContain('silent');
     } finally {
       await cut(acceptTrafficFrom);
     }

@@ -74,7 +74,7 @@ export class SimulatedWorld {
     const names = running.map((node) => `rabbit@${node.host}`);
     const version = { rabbitmq_version: '3.10.8', erlang_version: '25.2.3' };
     const status = {
-      disk_nodes: names,
+      disk_nodes: [...this.nodes.keys()].map((host) => `rabbit@${host}`),
       running_nodes: names,
       partitions: {},
       alarms: [],

@@ -73,6 +73,8 @@ export type ClusterAction =
       readonly order: RabbitmqOrder;
       /** `rabbit@node1`; the other member that `forget` and `join` are about. */
       readonly member?: string | undefined;
+      /** Where that member would have its data; it is not forgotten while it has. */
+      readonly data?: { readonly host: HostName; readonly volume: string } | undefined;
     }
   /** grastate.dat and gvwstate.dat are copied aside on the node; then, with `bootstrap`, it may form a new cluster. */
   | {

@@ -39,7 +39,7 @@ export function rabbitmq(plan: PlanBuilder, input: RolloutInput): StepId[] {
 }
 
 function waitsOf(plan: PlanBuilder, input: RolloutInput, change: Change, members: number): MemberWaits {
-  const helper = isServing(change) || holdsData(change) ? undefined : otherMember(input, change);
+  const helper = isServing(change) || returns(change) ? undefined : otherMember(input, change);
   return {
     leave: (needs) => [check(plan, change, needs, members, true)],
     enter: (needs) =>
@@ -97,13 +97,18 @@ function order(plan: PlanBuilder, change: Change, needs: readonly StepId[], what
   );
 }
 
-/** The cluster takes back a member of a known name only with the data it had. */
+/**
+ * The cluster takes back a member of a known name only with the data it had. A container that never ran does not say
+ * whether its volume has any: it may be that of one before it.
+ */
 function forget(plan: PlanBuilder, host: HostName, change: Change, needs: readonly StepId[]): StepId {
   const { service, name } = change.container;
-  const reason = `${change.container.host} has no data of it: it joins as a new member`;
+  const reason = `${change.container.host} is no member that can come back: without data it joins as a new one`;
+  const [volume] = ownVolumes(change.container);
+  const data = volume === undefined ? undefined : { host: change.container.host, volume };
   return plan.add(
     { service, host, needs, reason, impact: 'none' },
-    { kind: 'rabbitmq', container: name, order: 'forget', member: memberName(change.node.hostname) },
+    { kind: 'rabbitmq', container: name, order: 'forget', member: memberName(change.node.hostname), data },
     `${name}/forget-${change.container.host}`,
   );
 }

@@ -2,7 +2,7 @@ import { AmqpLoad, type LoadReport } from '../../amqp/load.ts';
 import { LabError, waitFor } from '../command.ts';
 import { type Lab, raiseLab } from '../raise.ts';
 import type { LabReport } from '../report.ts';
-import { NODES } from '../settings.ts';
+import { NODES, type NodeName } from '../settings.ts';
 import { allContainers, deploy, password } from './deploy-command.ts';
 import { deployedLab } from './deployed.ts';
 
@@ -35,13 +35,37 @@ export function loadText({
   );
 }
 
-/** What `deploy rabbitmq status --json` finds, as kinds; empty for a whole cluster. */
-export async function findings(lab: Lab): Promise<string[]> {
+interface Status {
+  readonly members: readonly { readonly host: NodeName; readonly kind: string; readonly running?: readonly string[] }[];
+  readonly findings: readonly { readonly kind: string }[];
+}
+
+async function status(lab: Lab): Promise<Status> {
   const ran = await deploy(lab, ['rabbitmq', 'status', '--json']);
   const [line = ''] = ran.stdout.split('\n');
   if (line === '') throw new LabError(`status said nothing: ${ran.stderr}`);
-  const { findings: found } = JSON.parse(line) as { readonly findings: readonly { readonly kind: string }[] };
-  return found.map(({ kind }) => kind);
+  return JSON.parse(line) as Status;
+}
+
+/** What `deploy rabbitmq status` finds, as kinds; empty for a whole cluster. */
+export async function findings(lab: Lab): Promise<string[]> {
+  return (await status(lab)).findings.map(({ kind }) => kind);
+}
+
+/**
+ * Waits until all members have noticed that one is cut off: it has paused itself, and the others have dropped it. Before
+ * that, a network that heals leaves a partition behind.
+ */
+export async function untilPaused(lab: Lab, node: NodeName, timeoutMs: number): Promise<void> {
+  const paused = await waitFor(
+    async () =>
+      (await status(lab)).members.every(({ host, kind, running = [] }) =>
+        host === node ? kind === 'silent' : kind === 'seen' && !running.includes(`rabbit@${node}`),
+      ),
+    timeoutMs,
+    1000,
+  );
+  if (!paused) throw new LabError(`after ${timeoutMs / 1000} s not all members have noticed that ${node} is cut off`);
 }
 
 export async function untilFound(

@@ -112,6 +112,26 @@ describe('members of a RabbitMQ cluster', () => {
     const result = await carryOut(back, world);
     expect(result.failed[0]?.diagnostics[0]?.message).toContain('rabbit@node1 is cut off from rabbit@node3');
     expect(world.log.filter(({ host, call }) => host === 'node2' && call === 'start')).toEqual([]);
-    expect(world.log.filter(({ subject }) => subject?.includes('forget'))).toEqual([]);
+  });
+
+  it.each([
+    ['are forgotten first where they have no data', false, 1],
+    ['stay what they are where they have', true, 0],
+  ])('that were made and never ran %s', async (_, data, forgotten) => {
+    const world = copyOf(deployed);
+    const node2 = world.nodes.get('node2');
+    const container = node2?.containers.get('rabbitmq');
+    if (!node2 || !container) throw new Error('no member');
+    container.state = 'created';
+    const path = '/volumes/rabbitmq/mnesia/rabbit@node2/cluster_nodes.config';
+    if (data) node2.files.set(path, { content: '{[],[]}.', mode: '0640', sha256: '' });
+    const asked: string[] = [];
+    world.exec = (node, __, argv) => {
+      if (argv.includes('forget_cluster_node')) asked.push(`${node.host}: ${argv.at(-1)}`);
+      return undefined;
+    };
+    const result = await carryOut(must(site.plan('reconcile', observe(world), tags)), world);
+    expect(result.failed).toEqual([]);
+    expect(asked).toEqual(forgotten ? ['node1: rabbit@node2'] : []);
   });
 });
