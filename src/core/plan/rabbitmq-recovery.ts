@@ -28,7 +28,8 @@ export function rabbitmqCluster({ services }: Desired): RabbitmqCluster | undefi
 
 /**
  * What brings a cluster together again, from what was found: members on the smaller side of a partition are restarted,
- * one that runs by itself without its data joins anew, one in maintenance is taken back, feature flags are enabled.
+ * one that runs by itself without its data joins anew, one in maintenance is taken back, quorum queues get replicas on
+ * members that have none, feature flags are enabled.
  * Refused while a member was not heard, or where nothing tells which side is to be kept. A member that does not run comes
  * back by another command, but only to members that are together: where they are apart they are brought together without
  * it. An empty plan when all is well.
@@ -42,6 +43,7 @@ export function planRecovery(site: string, cluster: RabbitmqCluster, evidence: C
   const builder = new Orders(cluster);
   let before: readonly StepId[] = [];
   let members = main.length;
+  const grown: string[] = [];
   for (const group of others) {
     const knows = group.every((one) =>
       main.every((two) => one.known.includes(two.node) && two.known.includes(one.node)),
@@ -49,9 +51,12 @@ export function planRecovery(site: string, cluster: RabbitmqCluster, evidence: C
     before = knows ? rejoin(builder, group, before) : joinAnew(builder, main, group, before);
     members += group.length;
     before = group.map((one) => builder.check(one.host, before, members));
-    if (!knows) before = group.map((one) => builder.order(one.host, before, 'grow', 'it has come without its data'));
+    if (knows) continue;
+    before = group.map((one) => builder.order(one.host, before, 'grow', 'it has come without its data'));
+    grown.push(...group.map(({ node }) => node));
   }
   before = revive(builder, main, before);
+  before = growThin(builder, evidence, grown, before);
   enableFlags(builder, main, before);
   return success(builder.plan('rabbitmq recover', site));
 }
@@ -116,6 +121,32 @@ function revive(builder: Orders, main: readonly SeenMember[], needs: readonly St
   const drained = main.filter((member) => member.drained.includes(member.node));
   const revived = drained.map(({ host }) => builder.order(host, needs, 'revive', 'left there by an interrupted run'));
   return revived.length > 0 ? revived : needs;
+}
+
+/** Members on which a quorum queue is put where nothing else is said. */
+const usualReplicas = 3;
+
+/** A quorum queue keeps the replicas it has: a member that came anew, or back as another one, has none until it gets some. */
+function growThin(
+  builder: Orders,
+  evidence: ClusterEvidence,
+  grown: readonly string[],
+  needs: readonly StepId[],
+): readonly StepId[] {
+  const seen = seenMembers(evidence);
+  const wanted = Math.min(usualReplicas, seen.length);
+  const queues = (evidence.queues ?? [])
+    .filter(({ type }) => type === 'quorum')
+    .map(({ replicas }) => new Set([...replicas.filter((name) => seen.some(({ node }) => node === name)), ...grown]));
+  let before = needs;
+  for (const { host, node } of seen) {
+    const thin = queues.filter((replicas) => replicas.size < wanted && !replicas.has(node));
+    if (thin.length === 0) continue;
+    const reason = `quorum queues with fewer than ${wanted} replicas: ${thin.length}`;
+    before = [builder.order(host, before, 'grow', reason)];
+    for (const replicas of queues) replicas.add(node);
+  }
+  return before;
 }
 
 function enableFlags(builder: Orders, main: readonly SeenMember[], needs: readonly StepId[]): void {

@@ -162,9 +162,13 @@ function queuesOf(queues: readonly QueueEvidence[], seen: readonly SeenMember[])
   );
   return [
     ...(lost.length > 0 ? [queueFinding('no-quorum', lost, 'without a majority of their replicas', true)] : []),
-    ...(thin.length > 0 ? [queueFinding('queue-thin', thin, 'with fewer replicas in sync than members', false)] : []),
+    ...(thin.length > 0
+      ? [{ ...queueFinding('queue-thin', thin, 'with fewer replicas in sync than members', false), hint: thinHint }]
+      : []),
   ];
 }
+
+const thinHint = 'if it lasts: deploy rabbitmq recover puts replicas on members that have none';
 
 function queueFinding(
   kind: 'no-quorum' | 'queue-thin',

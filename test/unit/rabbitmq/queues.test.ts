@@ -56,6 +56,7 @@ it('is told in a table people can read', () => {
       'ok  node3  rabbit@node3  3.10.8   25      running  3 of 3  -',
       'queues: 2 classic, 1 quorum (1 mirrored); leaders: rabbit@node1 1, rabbit@node2 1; 5 messages',
       'note: 2 queues with fewer replicas in sync than members: q, m',
+      '    if it lasts: deploy rabbitmq recover puts replicas on members that have none',
       'the cluster is whole',
     ].join('\n'),
   );

@@ -70,6 +70,31 @@ describe('a recovery', () => {
     expect(plan.steps[2]).toMatchObject({ member: 'rabbit@node3' });
   });
 
+  it('puts replicas of quorum queues on members that have none, and on no more than needed', () => {
+    const queue = (type: string, ...on: string[]) => {
+      const replicas = on.map((host) => `rabbit@${host}`);
+      return {
+        vhost: '/',
+        name: on.join(),
+        type,
+        leader: '',
+        replicas,
+        online: replicas,
+        mirrored: false,
+        messages: 0,
+      };
+    };
+    const grows = (names: readonly string[], ...queues: readonly ReturnType<typeof queue>[]) =>
+      words(must(planRecovery('lab', cluster, { members: wholeCluster(names), queues })));
+    expect(grows(hosts, queue('quorum', ...hosts), queue('classic', 'node1'))).toEqual([]);
+    expect(grows(hosts, queue('quorum', 'node1', 'node3'), queue('quorum', 'node3'))).toEqual([
+      'node1 grow',
+      'node2 grow',
+    ]);
+    expect(grows(hosts, queue('quorum', 'node1', 'node2', 'node9'))).toEqual(['node3 grow']);
+    expect(grows(hosts.slice(0, 2), queue('quorum', 'node1', 'node2'))).toEqual([]);
+  });
+
   it('takes members out of maintenance and enables flags', () => {
     const flags = [{ name: 'stream_queue', state: 'disabled', stability: 'stable' } as const];
     const members = hosts.map((host) => seenBy(host, hosts, { drained: ['rabbit@node2'], flags }));
