@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DeployError } from '../core/model/diagnostic.ts';
 import type { RabbitmqCluster } from '../core/plan/rabbitmq-recovery.ts';
 import type { ClusterEvidence, MemberEvidence, QueueEvidence } from '../core/rabbitmq/evidence.ts';
+import { isUnheard } from '../core/rabbitmq/judge.ts';
 import type { OpenNode } from '../edge/node/node.ts';
 import { askMember } from '../run/rabbitmq.ts';
 import type { Survey } from './survey.ts';
@@ -36,10 +38,21 @@ async function queuesOf(
 ): Promise<readonly QueueEvidence[] | undefined> {
   for (const member of members) {
     const node = member.kind === 'seen' ? survey.nodes.get(member.host) : undefined;
-    const queues = node && (await askQueues(service, node, survey));
+    const queues = node && (await askUntilHeard(() => askQueues(service, node, survey)));
     if (queues) return queues;
   }
   return undefined;
+}
+
+/** RabbitMQ's leaders tell how they do every 5 s: one that began just now is given the time to. */
+async function askUntilHeard(
+  ask: () => Promise<readonly QueueEvidence[] | undefined>,
+): Promise<readonly QueueEvidence[] | undefined> {
+  for (let left = 3; ; left--) {
+    const queues = await ask();
+    if (left === 0 || !queues?.some(isUnheard)) return queues;
+    await sleep(4000);
+  }
 }
 
 /** A member in maintenance, or without the plugin, does not answer: then another one is asked. */

@@ -27,9 +27,9 @@ export function rabbitmqCluster({ services }: Desired): RabbitmqCluster | undefi
 }
 
 /**
- * What brings a cluster together again, from what was found: members on the smaller side of a partition are restarted,
- * one that runs by itself without its data joins anew, one in maintenance is taken back, quorum queues get replicas on
- * members that have none, feature flags are enabled.
+ * What brings a cluster together again, from what was found: members on the smaller side of a partition are restarted, one
+ * whose broker has stopped in its container is started, one that runs by itself without its data joins anew, one in
+ * maintenance is taken back, quorum queues get replicas on members that have none, feature flags are enabled.
  * Refused while a member was not heard, or where nothing tells which side is to be kept. A member that does not run comes
  * back by another command, but only to members that are together: where they are apart they are brought together without
  * it. An empty plan when all is well.
@@ -37,7 +37,8 @@ export function rabbitmqCluster({ services }: Desired): RabbitmqCluster | undefi
 export function planRecovery(site: string, cluster: RabbitmqCluster, evidence: ClusterEvidence): Result<Plan> {
   const [main = [], ...others] = groupsOf(seenMembers(evidence));
   const [second] = others;
-  const refused = unheard(evidence, second !== undefined);
+  const stopped = second === undefined ? stoppedBesideMost(evidence) : [];
+  const refused = unheard(evidence, second !== undefined, stopped);
   if (refused.length > 0) return failure(refused);
   if (second !== undefined && !outweighs(main, second, evidence)) return failure([undecided(main, second)]);
   const builder = new Orders(cluster);
@@ -55,6 +56,11 @@ export function planRecovery(site: string, cluster: RabbitmqCluster, evidence: C
     before = group.map((one) => builder.order(one.host, before, 'grow', 'it has come without its data'));
     grown.push(...group.map(({ node }) => node));
   }
+  for (const host of stopped) {
+    const reason = 'it has paused, and did not go on by itself';
+    members += 1;
+    before = [builder.check(host, [builder.order(host, before, 'start', reason, 'none', main[0]?.node)], members)];
+  }
   before = revive(builder, main, before);
   before = growThin(builder, evidence, grown, before);
   enableFlags(builder, main, before);
@@ -67,9 +73,21 @@ function outweighs(main: readonly SeenMember[], second: readonly SeenMember[], {
   return main.length > second.length + down;
 }
 
+/**
+ * Members whose broker has stopped in its container while most others run together: such as have paused on the smaller
+ * side of a partition, and should have gone on. The start of RabbitMQ 3.10 may fail where connections of before and after
+ * the partition meet, and is not tried again.
+ */
+function stoppedBesideMost(evidence: ClusterEvidence): HostName[] {
+  const { members } = evidence;
+  if (seenMembers(evidence).length * 2 <= members.length) return [];
+  return members.flatMap((member) => (member.kind === 'silent' && member.stopped === true ? [member.host] : []));
+}
+
 /** What cannot be left out of the decision. */
-function unheard({ members }: ClusterEvidence, apart: boolean): Diagnostic[] {
+function unheard({ members }: ClusterEvidence, apart: boolean, stopped: readonly HostName[]): Diagnostic[] {
   return members.flatMap((member) => {
+    if (stopped.includes(member.host)) return [];
     if (member.kind === 'unreachable') {
       const hint = 'nothing is decided without it: bring the host back first';
       return [error('member-unheard', `it cannot be reached: ${member.why}`, { host: member.host, hint })];

@@ -18,7 +18,7 @@ export function readClusterStatus(
   host: HostName,
   said: { readonly code: number; readonly stdout: string; readonly stderr: string },
 ): MemberEvidence {
-  if (said.code !== 0) return { kind: 'silent', host, why: whyNot(said) };
+  if (said.code !== 0) return { kind: 'silent', host, ...whyNot(said) };
   const body = parsed(said.stdout);
   if (body === undefined) return { kind: 'silent', host, why: 'its answer cannot be read' };
   const versions = asRow(body.versions);
@@ -54,18 +54,18 @@ function parsed(stdout: string): Row | undefined {
 }
 
 /** The tool says in many lines what it could not do; one says why. */
-function whyNot({ code, stdout, stderr }: { code: number; stdout: string; stderr: string }): string {
+function whyNot({ code, stdout, stderr }: { code: number; stdout: string; stderr: string }) {
   const all = `${stdout}\n${stderr}`;
   if (all.includes("requires the 'rabbit' app to be running")) {
-    return 'the broker has stopped in its container, or waits for the other members';
+    return { why: 'the broker has stopped in its container, or waits for the other members', stopped: true };
   }
   if (/unable to perform an operation on node|nodedown|unable to connect/i.test(all))
-    return 'the broker does not answer';
+    return { why: 'the broker does not answer' };
   const lines = all
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '');
-  return `rabbitmqctl ended with ${code}: ${lines.at(-1) ?? 'it said nothing'}`;
+  return { why: `rabbitmqctl ended with ${code}: ${lines.at(-1) ?? 'it said nothing'}` };
 }
 
 function nodeOf(stdout: string, running: readonly string[]): string {

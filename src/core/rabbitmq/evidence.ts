@@ -15,7 +15,13 @@ export type MemberEvidence =
       readonly container: string;
     }
   /** The container runs; the broker in it does not answer, or says that it has stopped or waits. */
-  | { readonly kind: 'silent'; readonly host: HostName; readonly why: string }
+  | {
+      readonly kind: 'silent';
+      readonly host: HostName;
+      readonly why: string;
+      /** It said so itself: its broker does not run. */
+      readonly stopped?: boolean;
+    }
   | SeenMember;
 
 export interface SeenMember {
@@ -70,6 +76,8 @@ export interface QueueEvidence {
   readonly online: readonly string[];
   /** A classic queue with mirrors, as RabbitMQ had them before 4.0. */
   readonly mirrored: boolean;
+  /** Its leader has said how it does. One without a leader says nothing; one that just began has not done so yet. */
+  readonly heard: boolean;
   readonly messages: number;
 }
 

@@ -15,6 +15,8 @@ export type FindingKind =
   | 'alarm'
   | 'drained'
   | 'no-quorum'
+  /** Most replicas run, and none of them leads: what they knew of it is gone. */
+  | 'no-leader'
   | 'queue-thin'
   | 'forgotten'
   | 'mixed-versions'
@@ -71,7 +73,7 @@ function absences({ members }: ClusterEvidence): Finding[] {
 }
 
 const silent =
-  'a member that was cut off waits until it sees most of the others again, and then goes on by itself: look at the network between them first, then at its log in /var/log/kolla/rabbitmq';
+  'a member that was cut off waits until it sees most of the others again, and then goes on by itself: look at the network between them first, then at its log in /var/log/kolla/rabbitmq; deploy rabbitmq recover starts it beside most others';
 
 /** Members that run and do not agree on who is part of the cluster. Each pair of groups is told once. */
 function divisions(seen: readonly SeenMember[]): Finding[] {
@@ -160,8 +162,12 @@ function queuesOf(queues: readonly QueueEvidence[], seen: readonly SeenMember[])
   const thin = queues.filter(
     (queue) => isReplicated(queue) && hasMajority(queue) && queue.online.length < Math.min(running.size, 3),
   );
+  const dead = queues.filter((queue) => isUnheard(queue) && hasMajority(queue));
   return [
     ...(lost.length > 0 ? [queueFinding('no-quorum', lost, 'without a majority of their replicas', true)] : []),
+    ...(dead.length > 0
+      ? [{ ...queueFinding('no-leader', dead, 'whose leader says nothing', true), hint: deadHint(dead[0]?.name ?? '') }]
+      : []),
     ...(thin.length > 0
       ? [{ ...queueFinding('queue-thin', thin, 'with fewer replicas in sync than members', false), hint: thinHint }]
       : []),
@@ -171,7 +177,7 @@ function queuesOf(queues: readonly QueueEvidence[], seen: readonly SeenMember[])
 const thinHint = 'if it lasts: deploy rabbitmq recover puts replicas on members that have none';
 
 function queueFinding(
-  kind: 'no-quorum' | 'queue-thin',
+  kind: 'no-quorum' | 'no-leader' | 'queue-thin',
   queues: readonly QueueEvidence[],
   what: string,
   grave: boolean,
@@ -179,6 +185,16 @@ function queueFinding(
   const shown = queues.slice(0, 3).map(({ name }) => name);
   const more = queues.length > shown.length ? ` and ${queues.length - shown.length} more` : '';
   return { kind, hosts: [], text: `${queues.length} queues ${what}: ${shown.join(', ')}${more}`, grave };
+}
+
+/** A quorum queue of which its leader has not said anything, if it has one. */
+export function isUnheard({ type, heard }: QueueEvidence): boolean {
+  return type === 'quorum' && !heard;
+}
+
+/** Seen of RabbitMQ 3.10: a queue that was declared a moment before all nodes lose power comes back without its log. */
+function deadHint(name: string): string {
+  return `if it lasts, nothing can be sent to them any more: docker exec rabbitmq rabbitmqctl delete_queue '${name}' lets their services declare them anew`;
 }
 
 /** Whether there is more than one copy of it, so that it outlives a member. */

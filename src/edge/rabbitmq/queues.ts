@@ -16,13 +16,14 @@ export function readQueues(body: unknown): QueueEvidence[] {
     const node = text(row.leader) || text(row.node);
     const mirrors = names(row.slave_nodes);
     const base = { vhost: text(row.vhost), name: text(row.name), type: text(row.type) || 'classic', leader: node };
+    const heard = typeof row.messages === 'number';
     const messages = typeof row.messages === 'number' ? row.messages : 0;
     if (Array.isArray(row.members)) {
-      return { ...base, replicas: names(row.members), online: names(row.online), mirrored: false, messages };
+      return { ...base, replicas: names(row.members), online: names(row.online), mirrored: false, heard, messages };
     }
     const own = node === '' ? [] : [node];
     const online = [...own, ...names(row.synchronised_slave_nodes)];
-    return { ...base, replicas: [...own, ...mirrors], online, mirrored: mirrors.length > 0, messages };
+    return { ...base, replicas: [...own, ...mirrors], online, mirrored: mirrors.length > 0, heard, messages };
   });
 }
 

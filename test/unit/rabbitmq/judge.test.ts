@@ -13,7 +13,7 @@ function kinds(members: readonly MemberEvidence[], queues?: readonly QueueEviden
 
 function queue(name: string, more: Partial<QueueEvidence> = {}): QueueEvidence {
   const replicas = hosts.map((host) => `rabbit@${host}`);
-  const base = { vhost: '/', name, type: 'quorum', leader: 'rabbit@node1', mirrored: false, messages: 0 };
+  const base = { vhost: '/', name, type: 'quorum', leader: 'rabbit@node1', mirrored: false, heard: true, messages: 0 };
   return { ...base, replicas, online: replicas, ...more };
 }
 
@@ -80,6 +80,18 @@ describe('judge', () => {
     const classic = queue('c', { type: 'classic', replicas: ['rabbit@node1'], online: ['rabbit@node1'] });
     expect(kinds(wholeCluster(), [lost, thin, classic])).toEqual(['no-quorum', 'queue-thin']);
     expect(isHealthy(judge({ members: wholeCluster(), queues: [thin, classic] }))).toBe(true);
+  });
+
+  it('finds quorum queues that have replicas and no leader', () => {
+    const dead = queue('a', { heard: false });
+    const few = queue('b', { heard: false, online: ['rabbit@node1'] });
+    const found = judge({
+      members: wholeCluster(),
+      queues: [dead, few, queue('c', { type: 'classic', heard: false })],
+    });
+    expect(found.map(({ kind }) => kind)).toEqual(['no-quorum', 'no-leader']);
+    expect(found[1]).toMatchObject({ text: '1 queues whose leader says nothing: a', grave: true });
+    expect(found[1]?.hint).toContain("delete_queue 'a'");
   });
 
   it('names a member that no host is', () => {

@@ -29,9 +29,18 @@ const body = [
 ];
 
 it('reads quorum, plain and mirrored queues', () => {
-  const base = { vhost: '/', messages: 0, mirrored: false };
+  const base = { vhost: '/', messages: 0, mirrored: false, heard: false };
   expect(readQueues(body)).toEqual([
-    { ...base, name: 'q', type: 'quorum', leader: nodes[1], replicas: nodes, online: nodes.slice(0, 2), messages: 5 },
+    {
+      ...base,
+      name: 'q',
+      type: 'quorum',
+      leader: nodes[1],
+      replicas: nodes,
+      online: nodes.slice(0, 2),
+      heard: true,
+      messages: 5,
+    },
     { ...base, name: 'c', type: 'classic', leader: nodes[0], replicas: [nodes[0]], online: [nodes[0]] },
     {
       ...base,

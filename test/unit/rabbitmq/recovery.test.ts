@@ -81,6 +81,7 @@ describe('a recovery', () => {
         replicas,
         online: replicas,
         mirrored: false,
+        heard: true,
         messages: 0,
       };
     };
@@ -99,6 +100,18 @@ describe('a recovery', () => {
     const flags = [{ name: 'stream_queue', state: 'disabled', stability: 'stable' } as const];
     const members = hosts.map((host) => seenBy(host, hosts, { drained: ['rabbit@node2'], flags }));
     expect(words(recovery(members))).toEqual(['node2 revive', 'node1 enable-flags']);
+  });
+
+  it('starts a broker that has stopped in its container beside most others, which it must reach', () => {
+    const stopped: MemberEvidence = { kind: 'silent', host: 'node3', why: 'stopped', stopped: true };
+    const plan = recovery([...wholeCluster(['node1', 'node2']), stopped]);
+    expect(words(plan)).toEqual(['node3 start', 'node3 rabbitmq-check']);
+    expect(plan.steps[0]).toMatchObject({ member: 'rabbit@node1' });
+    expect(plan.steps[1]).toMatchObject({ members: 3 });
+    const few = planRecovery('lab', cluster, {
+      members: [seenBy('node1', ['node1']), { ...stopped, host: 'node2' }, stopped],
+    });
+    expect(few.ok).toBe(false);
   });
 
   it.each<[string, MemberEvidence]>([
