@@ -48,6 +48,12 @@ export const scenarios = {
   },
   heat: toggled('reconfigure --tags heat', 'heat', 'database_connection_recycle_time=11'),
   keystone: toggled('reconfigure --tags keystone', 'keystone', 'database_connection_recycle_time=11'),
+  mariadb: toggled('members of MariaDB one after the other', 'mariadb', 'mariadb_max_connections=9000'),
+  rabbitmq: toggled(
+    'members of RabbitMQ one after the other',
+    'rabbitmq',
+    '{"rabbitmq_extra_config": {"heartbeat": 61}}',
+  ),
   haproxy: toggled("a change of HAProxy's own configuration", 'loadbalancer', 'haproxy_client_timeout=2m'),
 } as const satisfies Record<string, Scenario>;
 
