@@ -37,12 +37,12 @@ export function rabbitmqCluster({ services }: Desired): RabbitmqCluster | undefi
 export function planRecovery(site: string, cluster: RabbitmqCluster, evidence: ClusterEvidence): Result<Plan> {
   const [main = [], ...others] = groupsOf(seenMembers(evidence));
   const [second] = others;
-  const stopped = second === undefined ? stoppedBesideMost(evidence) : [];
+  const stopped = second === undefined ? stoppedBrokers(evidence) : [];
   const refused = unheard(evidence, second !== undefined, stopped);
   if (refused.length > 0) return failure(refused);
   if (second !== undefined && !outweighs(main, second, evidence)) return failure([undecided(main, second)]);
   const builder = new Orders(cluster);
-  let before: readonly StepId[] = [];
+  let before = startStopped(builder, main, stopped);
   let members = main.length;
   const grown: string[] = [];
   for (const group of others) {
@@ -55,11 +55,6 @@ export function planRecovery(site: string, cluster: RabbitmqCluster, evidence: C
     if (knows) continue;
     before = group.map((one) => builder.order(one.host, before, 'grow', 'it has come without its data'));
     grown.push(...group.map(({ node }) => node));
-  }
-  for (const host of stopped) {
-    const reason = 'it has paused, and did not go on by itself';
-    members += 1;
-    before = [builder.check(host, [builder.order(host, before, 'start', reason, 'none', main[0]?.node)], members)];
   }
   before = revive(builder, main, before);
   before = growThin(builder, evidence, grown, before);
@@ -74,14 +69,29 @@ function outweighs(main: readonly SeenMember[], second: readonly SeenMember[], {
 }
 
 /**
- * Members whose broker has stopped in its container while most others run together: such as have paused on the smaller
- * side of a partition, and should have gone on. The start of RabbitMQ 3.10 may fail where connections of before and after
- * the partition meet, and is not tried again.
+ * Members whose broker has stopped in its container, where they and those that run are most of the cluster: such as have
+ * paused when they were cut off, and should have gone on. The start of RabbitMQ 3.10 may fail where connections of before
+ * and after the partition meet, and is not tried again.
  */
-function stoppedBesideMost(evidence: ClusterEvidence): HostName[] {
+function stoppedBrokers(evidence: ClusterEvidence): HostName[] {
   const { members } = evidence;
-  if (seenMembers(evidence).length * 2 <= members.length) return [];
-  return members.flatMap((member) => (member.kind === 'silent' && member.stopped === true ? [member.host] : []));
+  const stopped = members.flatMap((member) => (member.kind === 'silent' && member.stopped ? [member.host] : []));
+  return (seenMembers(evidence).length + stopped.length) * 2 > members.length ? stopped : [];
+}
+
+/** Beside those that run one after the other; where none runs all at once, as each may wait for another one. */
+function startStopped(builder: Orders, main: readonly SeenMember[], stopped: readonly HostName[]): readonly StepId[] {
+  const [beside] = main;
+  const start = (host: HostName, needs: readonly StepId[]) =>
+    builder.order(host, needs, 'start', 'it has paused, and did not go on by itself', 'none', beside?.node);
+  if (beside === undefined) {
+    const started = stopped.map((host) => start(host, []));
+    return stopped.map((host) => builder.check(host, started, stopped.length));
+  }
+  let before: readonly StepId[] = [];
+  for (const [at, host] of stopped.entries())
+    before = [builder.check(host, [start(host, before)], main.length + at + 1)];
+  return before;
 }
 
 /** What cannot be left out of the decision. */
