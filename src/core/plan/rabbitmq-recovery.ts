@@ -82,8 +82,10 @@ function stoppedBrokers(evidence: ClusterEvidence): HostName[] {
 /** Beside those that run one after the other; where none runs all at once, as each may wait for another one. */
 function startStopped(builder: Orders, main: readonly SeenMember[], stopped: readonly HostName[]): readonly StepId[] {
   const [beside] = main;
-  const start = (host: HostName, needs: readonly StepId[]) =>
-    builder.order(host, needs, 'start', 'it has paused, and did not go on by itself', 'none', beside?.node);
+  const start = (host: HostName, needs: readonly StepId[]) => {
+    const ended = builder.order(host, needs, 'stop', 'its start may have ended half way');
+    return builder.order(host, [ended], 'start', 'it has paused, and did not go on by itself', 'none', beside?.node);
+  };
   if (beside === undefined) {
     const started = stopped.map((host) => start(host, []));
     return stopped.map((host) => builder.check(host, started, stopped.length));

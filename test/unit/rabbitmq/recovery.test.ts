@@ -105,9 +105,12 @@ describe('a recovery', () => {
   it('starts brokers that have stopped in their containers: beside one that runs, which they must reach, or together', () => {
     const stopped = (host: string): MemberEvidence => ({ kind: 'silent', host, why: 'stopped', stopped: true });
     const beside = recovery([stopped('node1'), seenBy('node2', hosts, { known }), stopped('node3')]);
-    expect(words(beside)).toEqual(['node1 start', 'node1 rabbitmq-check', 'node3 start', 'node3 rabbitmq-check']);
-    const [start, check, next, last] = beside.steps;
-    expect([start, next]).toMatchObject([{ member: 'rabbit@node2' }, { member: 'rabbit@node2', needs: [check?.id] }]);
+    const begun = (host: string) => [`${host} stop`, `${host} start`];
+    const each = ['node1', 'node3'].flatMap((host) => [...begun(host), `${host} rabbitmq-check`]);
+    expect(words(beside)).toEqual(each);
+    const [, start, check, stop, next, last] = beside.steps;
+    expect([start, next]).toMatchObject([{ member: 'rabbit@node2' }, { member: 'rabbit@node2' }]);
+    expect(stop?.needs).toEqual([check?.id]);
     expect([check, last]).toMatchObject([{ members: 2 }, { members: 3 }]);
     const together = recovery(hosts.map(stopped));
     expect(words(together)).toEqual([
