@@ -42,7 +42,7 @@ export function planRecovery(site: string, cluster: RabbitmqCluster, evidence: C
   if (refused.length > 0) return failure(refused);
   if (second !== undefined && !outweighs(main, second, evidence)) return failure([undecided(main, second)]);
   const builder = new Orders(cluster);
-  let before = startStopped(builder, main, stopped);
+  let before = restartStopped(builder, main.length, stopped);
   let members = main.length;
   const grown: string[] = [];
   for (const group of others) {
@@ -71,7 +71,7 @@ function outweighs(main: readonly SeenMember[], second: readonly SeenMember[], {
 /**
  * Members whose broker has stopped in its container, where they and those that run are most of the cluster: such as have
  * paused when they were cut off, and should have gone on. The start of RabbitMQ 3.10 may fail where connections of before
- * and after the partition meet, and is not tried again.
+ * and after the partition meet; it is not tried again, and leaves half of it running.
  */
 function stoppedBrokers(evidence: ClusterEvidence): HostName[] {
   const { members } = evidence;
@@ -80,19 +80,14 @@ function stoppedBrokers(evidence: ClusterEvidence): HostName[] {
 }
 
 /** Beside those that run one after the other; where none runs all at once, as each may wait for another one. */
-function startStopped(builder: Orders, main: readonly SeenMember[], stopped: readonly HostName[]): readonly StepId[] {
-  const [beside] = main;
-  const start = (host: HostName, needs: readonly StepId[]) => {
-    const ended = builder.order(host, needs, 'stop', 'its start may have ended half way');
-    return builder.order(host, [ended], 'start', 'it has paused, and did not go on by itself', 'none', beside?.node);
-  };
-  if (beside === undefined) {
-    const started = stopped.map((host) => start(host, []));
+function restartStopped(builder: Orders, running: number, stopped: readonly HostName[]): readonly StepId[] {
+  if (running === 0) {
+    const started = stopped.map((host) => builder.restart(host, []));
     return stopped.map((host) => builder.check(host, started, stopped.length));
   }
   let before: readonly StepId[] = [];
   for (const [at, host] of stopped.entries())
-    before = [builder.check(host, [start(host, before)], main.length + at + 1)];
+    before = [builder.check(host, [builder.restart(host, before)], running + at + 1)];
   return before;
 }
 
@@ -236,6 +231,16 @@ class Orders {
     const action = { kind: 'rabbitmq', container, order, ...(member === undefined ? {} : { member }) } as const;
     const subject = member === undefined ? `${container}/${order}` : `${container}/${order}-${member}`;
     return this.#builder.add({ service, host, needs, reason, impact }, action, subject);
+  }
+
+  /** Its container: what is left of a start that failed ends with it. */
+  restart(host: HostName, needs: readonly StepId[]): StepId {
+    const { service, name: container, rollout } = this.#of(host);
+    const reason = 'its broker has paused, and did not go on by itself';
+    const base = { service, host, reason, impact: 'none' } as const;
+    const stop = { kind: 'stop', container, graceSeconds: rollout.stop_grace } as const;
+    const stopped = this.#builder.add({ ...base, needs }, stop, container);
+    return this.#builder.add({ ...base, needs: [stopped] }, { kind: 'start', container }, container);
   }
 
   check(host: HostName, needs: readonly StepId[], members: number): StepId {
