@@ -3,6 +3,7 @@ import { transferOf, transferWords } from '../core/galera/transfer.ts';
 import { isZero } from '../core/galera/votes.ts';
 import { label } from '../core/model/node.ts';
 import type { StepOf } from '../core/plan/steps.ts';
+import { aboutContainer } from './health.ts';
 import { Patience } from './patience.ts';
 import type { NodePort } from './ports.ts';
 import { failed, indent, type StepContext } from './step-context.ts';
@@ -142,7 +143,13 @@ const query =
   "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_status','wsrep_local_state_comment','wsrep_cluster_size','wsrep_ready','wsrep_last_committed','wsrep_ist_receive_status')";
 
 async function ask(container: string, node: NodePort): Promise<{ status: Status } | { words: string }> {
-  const result = await node.exec(container, ['/bin/sh', '-c', askScript, 'sh', query], { timeoutMs: 30_000 });
+  const result = await node
+    .exec(container, ['/bin/sh', '-c', askScript, 'sh', query], { timeoutMs: 30_000 })
+    .catch((cause: unknown) => {
+      if (aboutContainer(cause)) return undefined;
+      throw cause;
+    });
+  if (result === undefined) return { words: 'ended, or hung, while it was asked' };
   const lines = result.stdout.trim().split('\n');
   if (result.code === 0)
     return { status: new Map(lines.map((line) => [line.split('\t')[0] ?? '', line.split('\t')[1] ?? ''])) };

@@ -138,8 +138,8 @@ async function ask(
   }
 }
 
-/** A check that hangs, or cannot be run as the container just ended. Anything else is about the node. */
-function aboutContainer(cause: unknown): cause is DeployError {
+/** A command in a container hangs, or cannot be run as the container just ended. Anything else is about the node. */
+export function aboutContainer(cause: unknown): cause is DeployError {
   if (!(cause instanceof DeployError)) return false;
   return cause.exit === exitCode.failed || cause.diagnostics.every((d) => d.code === 'timeout');
 }

@@ -99,17 +99,8 @@ export async function obeyOrder(step: StepOf<'rabbitmq'>, context: StepContext):
   if (step.order === 'forget') return forgetMember(step, context);
   if (step.order === 'grow') return growQueues(step, node);
   if (step.order === 'join') return order(step, node, ['rabbitmqctl', '--quiet', 'join_cluster', step.member ?? '']);
-  if (step.order === 'start' && step.member !== undefined) await reach(step, node, step.member);
   await order(step, node, commands[step.order]);
   return undefined;
-}
-
-/** Started while it is still cut off from the others, it would wait for them for minutes. */
-async function reach(step: StepOf<'rabbitmq'>, node: NodePort, member: string): Promise<void> {
-  const said = await node.exec(step.container, ['rabbitmqctl', '--quiet', '-n', member, 'ping'], { timeoutMs: lookMs });
-  if (said.code === 0) return;
-  const hint = 'mend the network between them first; when it is, the same command starts it';
-  throw failed(step, `${step.container} does not reach ${member}: ${firstWords(said)}`, hint);
 }
 
 async function forgetMember(step: StepOf<'rabbitmq'>, { node, nodes }: StepContext): Promise<string | undefined> {

@@ -8,7 +8,7 @@ import type { Secret } from '../model/secret.ts';
 /**
  * `enable-flags`: every stable feature flag; `forget`: takes another member that does not run out of the cluster, if it
  * is in it; `grow`: puts replicas of every quorum queue on this member; `revive`: ends its maintenance mode; `stop`,
- * `reset`, `join` (the cluster of another member) and `start` (once it reaches that member, where one is named): its broker, while the container runs on. A reset removes
+ * `reset`, `join` (the cluster of another member) and `start`: its broker, while the container runs on. A reset removes
  * ALL its messages and records.
  */
 export type RabbitmqOrder = 'enable-flags' | 'forget' | 'grow' | 'revive' | 'stop' | 'reset' | 'join' | 'start';
@@ -71,7 +71,7 @@ export type ClusterAction =
       readonly kind: 'rabbitmq';
       readonly container: ContainerName;
       readonly order: RabbitmqOrder;
-      /** `rabbit@node1`; the other member that `forget`, `join` and `start` are about. */
+      /** `rabbit@node1`; the other member that `forget` and `join` are about. */
       readonly member?: string | undefined;
       /** Where that member would have its data; it is not forgotten while it has. */
       readonly data?: { readonly host: HostName; readonly volume: string } | undefined;

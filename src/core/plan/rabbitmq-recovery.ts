@@ -37,12 +37,12 @@ export function rabbitmqCluster({ services }: Desired): RabbitmqCluster | undefi
 export function planRecovery(site: string, cluster: RabbitmqCluster, evidence: ClusterEvidence): Result<Plan> {
   const [main = [], ...others] = groupsOf(seenMembers(evidence));
   const [second] = others;
-  const stopped = second === undefined ? stoppedBesideMost(evidence) : [];
+  const stopped = second === undefined ? stoppedBrokers(evidence) : [];
   const refused = unheard(evidence, second !== undefined, stopped);
   if (refused.length > 0) return failure(refused);
   if (second !== undefined && !outweighs(main, second, evidence)) return failure([undecided(main, second)]);
   const builder = new Orders(cluster);
-  let before: readonly StepId[] = [];
+  let before = restartStopped(builder, main.length, stopped);
   let members = main.length;
   const grown: string[] = [];
   for (const group of others) {
@@ -55,11 +55,6 @@ export function planRecovery(site: string, cluster: RabbitmqCluster, evidence: C
     if (knows) continue;
     before = group.map((one) => builder.order(one.host, before, 'grow', 'it has come without its data'));
     grown.push(...group.map(({ node }) => node));
-  }
-  for (const host of stopped) {
-    const reason = 'it has paused, and did not go on by itself';
-    members += 1;
-    before = [builder.check(host, [builder.order(host, before, 'start', reason, 'none', main[0]?.node)], members)];
   }
   before = revive(builder, main, before);
   before = growThin(builder, evidence, grown, before);
@@ -74,14 +69,26 @@ function outweighs(main: readonly SeenMember[], second: readonly SeenMember[], {
 }
 
 /**
- * Members whose broker has stopped in its container while most others run together: such as have paused on the smaller
- * side of a partition, and should have gone on. The start of RabbitMQ 3.10 may fail where connections of before and after
- * the partition meet, and is not tried again.
+ * Members whose broker has stopped in its container, where they and those that run are most of the cluster: such as have
+ * paused when they were cut off, and should have gone on. The start of RabbitMQ 3.10 may fail where connections of before
+ * and after the partition meet; it is not tried again, and leaves half of it running.
  */
-function stoppedBesideMost(evidence: ClusterEvidence): HostName[] {
+function stoppedBrokers(evidence: ClusterEvidence): HostName[] {
   const { members } = evidence;
-  if (seenMembers(evidence).length * 2 <= members.length) return [];
-  return members.flatMap((member) => (member.kind === 'silent' && member.stopped === true ? [member.host] : []));
+  const stopped = members.flatMap((member) => (member.kind === 'silent' && member.stopped ? [member.host] : []));
+  return (seenMembers(evidence).length + stopped.length) * 2 > members.length ? stopped : [];
+}
+
+/** Beside those that run one after the other; where none runs all at once, as each may wait for another one. */
+function restartStopped(builder: Orders, running: number, stopped: readonly HostName[]): readonly StepId[] {
+  if (running === 0) {
+    const started = stopped.map((host) => builder.restart(host, []));
+    return stopped.map((host) => builder.check(host, started, stopped.length));
+  }
+  let before: readonly StepId[] = [];
+  for (const [at, host] of stopped.entries())
+    before = [builder.check(host, [builder.restart(host, before)], running + at + 1)];
+  return before;
 }
 
 /** What cannot be left out of the decision. */
@@ -224,6 +231,16 @@ class Orders {
     const action = { kind: 'rabbitmq', container, order, ...(member === undefined ? {} : { member }) } as const;
     const subject = member === undefined ? `${container}/${order}` : `${container}/${order}-${member}`;
     return this.#builder.add({ service, host, needs, reason, impact }, action, subject);
+  }
+
+  /** Its container: what is left of a start that failed ends with it. */
+  restart(host: HostName, needs: readonly StepId[]): StepId {
+    const { service, name: container, rollout } = this.#of(host);
+    const reason = 'its broker has paused, and did not go on by itself';
+    const base = { service, host, reason, impact: 'none' } as const;
+    const stop = { kind: 'stop', container, graceSeconds: rollout.stop_grace } as const;
+    const stopped = this.#builder.add({ ...base, needs }, stop, container);
+    return this.#builder.add({ ...base, needs: [stopped] }, { kind: 'start', container }, container);
   }
 
   check(host: HostName, needs: readonly StepId[], members: number): StepId {

@@ -73,7 +73,7 @@ function absences({ members }: ClusterEvidence): Finding[] {
 }
 
 const silent =
-  'a member that was cut off waits until it sees most of the others again, and then goes on by itself: look at the network between them first, then at its log in /var/log/kolla/rabbitmq; deploy rabbitmq recover starts it beside most others';
+  'a member that was cut off waits until it sees most of the others again, and then goes on by itself: look at the network between them first, then at its log in /var/log/kolla/rabbitmq; deploy rabbitmq recover restarts it';
 
 /** Members that run and do not agree on who is part of the cluster. Each pair of groups is told once. */
 function divisions(seen: readonly SeenMember[]): Finding[] {

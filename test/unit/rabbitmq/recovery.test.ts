@@ -102,16 +102,20 @@ describe('a recovery', () => {
     expect(words(recovery(members))).toEqual(['node2 revive', 'node1 enable-flags']);
   });
 
-  it('starts a broker that has stopped in its container beside most others, which it must reach', () => {
-    const stopped: MemberEvidence = { kind: 'silent', host: 'node3', why: 'stopped', stopped: true };
-    const plan = recovery([...wholeCluster(['node1', 'node2']), stopped]);
-    expect(words(plan)).toEqual(['node3 start', 'node3 rabbitmq-check']);
-    expect(plan.steps[0]).toMatchObject({ member: 'rabbit@node1' });
-    expect(plan.steps[1]).toMatchObject({ members: 3 });
-    const few = planRecovery('lab', cluster, {
-      members: [seenBy('node1', ['node1']), { ...stopped, host: 'node2' }, stopped],
-    });
-    expect(few.ok).toBe(false);
+  it('restarts members whose broker has stopped: one by one beside one that runs, or all together', () => {
+    const stopped = (host: string): MemberEvidence => ({ kind: 'silent', host, why: 'stopped', stopped: true });
+    const beside = recovery([stopped('node1'), seenBy('node2', hosts, { known }), stopped('node3')]);
+    const restart = (host: string) => [`${host} stop`, `${host} start`];
+    expect(words(beside)).toEqual(['node1', 'node3'].flatMap((host) => [...restart(host), `${host} rabbitmq-check`]));
+    const [, , check, stop, , last] = beside.steps;
+    expect(stop?.needs).toEqual([check?.id]);
+    expect([check, last]).toMatchObject([{ members: 2 }, { members: 3 }]);
+    const together = recovery(hosts.map(stopped));
+    expect(words(together)).toEqual([...hosts.flatMap(restart), ...hosts.map((host) => `${host} rabbitmq-check`)]);
+    for (const step of together.steps.filter(({ kind }) => kind === 'stop')) expect(step.needs).toEqual([]);
+    const away = { kind: 'unreachable', why: 'no route' } as const;
+    const few = [stopped('node1'), { ...away, host: 'node2' }, { ...away, host: 'node3' }];
+    expect(planRecovery('lab', cluster, { members: few }).diagnostics.map(({ host }) => host)).toEqual(hosts);
   });
 
   it.each<[string, MemberEvidence]>([

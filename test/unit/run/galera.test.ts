@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Recovered } from '../../../src/core/galera/evidence.ts';
+import { DeployError, type ExitCode, error, exitCode } from '../../../src/core/model/diagnostic.ts';
 import type { StepOf } from '../../../src/core/plan/steps.ts';
 import { findPosition, keepState, waitUntilSynced } from '../../../src/run/galera.ts';
 import type { ContainerInspection, ExecResult, NodePort } from '../../../src/run/ports.ts';
@@ -80,6 +81,22 @@ describe('waiting for a member', () => {
       'Synced, 2 members, seqno 7, after 3 s',
     ]);
     expect(did).toEqual(['mark galera.recovered']);
+  });
+
+  it('goes on when it ended while it was asked, and not when its node cannot be asked', async () => {
+    let asked = 0;
+    const exit = { failed: exitCode.failed, lost: exitCode.nodeNotUsable };
+    const throwing = (code: ExitCode) => async () => {
+      asked += 1;
+      if (asked === 1) throw new DeployError([error('engine', 'the container is restarting')], code);
+      return status('Synced', 3);
+    };
+    const { context, told } = world({ inspect: async () => running, exec: throwing(exit.failed) });
+    expect(await waitUntilSynced(synced, context)).toBe('Synced, 3 members, seqno 7');
+    expect(told).toEqual(['ended, or hung, while it was asked, after 0 s']);
+    asked = 0;
+    const lost = world({ inspect: async () => running, exec: throwing(exit.lost) });
+    await expect(waitUntilSynced(synced, lost.context)).rejects.toThrow('restarting');
   });
 
   it('has patience as long as anything changes, and none with a component that is not Primary', async () => {
