@@ -61,10 +61,11 @@ describe('the RabbitMQ cluster of the lab', () => {
     await old.stop(1000);
     const ran = await deploy(lab, ['rabbitmq-reset-state', '--yes']);
     expect(ran.code, ran.stdout + ran.stderr).toBe(0);
-    const status = await deploy(lab, ['rabbitmq', 'status']);
+    const status = await deploy(lab, ['rabbitmq', 'status', '--json']);
     expect(status.code, status.stdout).toBe(0);
     // The services that run make theirs anew at once.
-    expect(status.stdout).not.toContain('quorum');
+    const { queues } = JSON.parse(status.stdout) as { readonly queues: readonly { readonly name: string }[] };
+    expect(queues.filter(({ name }) => name.startsWith('load-'))).toEqual([]);
     const load = loadOn(lab, 'quorum');
     await load.start();
     expect((await load.stop()).lost).toBe(0);
