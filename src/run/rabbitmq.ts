@@ -97,9 +97,9 @@ const commands: Readonly<Record<Exclude<RabbitmqOrder, 'forget' | 'grow' | 'join
 export async function obeyOrder(step: StepOf<'rabbitmq'>, context: StepContext): Promise<string | undefined> {
   const { node } = context;
   if (step.order === 'forget') return forgetMember(step, context);
-  if (step.order === 'grow') return growQueues(step, node);
-  if (step.order === 'join') return order(step, node, ['rabbitmqctl', '--quiet', 'join_cluster', step.member ?? '']);
-  await order(step, node, commands[step.order]);
+  if (step.order === 'grow') return growQueues(step, context);
+  if (step.order === 'join') await order(step, node, ['rabbitmqctl', '--quiet', 'join_cluster', step.member ?? '']);
+  else await order(step, node, commands[step.order]);
   return undefined;
 }
 
@@ -122,15 +122,35 @@ function membershipOf(member: string): string {
   return `mnesia/${member}/cluster_nodes.config`;
 }
 
-async function growQueues(step: StepOf<'rabbitmq'>, node: NodePort): Promise<undefined> {
+/** A queue that just changes its replicas refuses another change: it is asked again. */
+const growTries = 10;
+
+async function growQueues(step: StepOf<'rabbitmq'>, { node, clock, progress }: StepContext): Promise<undefined> {
   const evidence = await askMember(node, step.container);
   if (evidence.kind !== 'seen') throw failed(step, `${step.container} does not answer`);
-  await order(step, node, ['rabbitmq-queues', '--quiet', 'grow', evidence.node, 'all']);
+  for (let left = growTries; ; left--) {
+    const refused = refusals(await order(step, node, ['rabbitmq-queues', '--quiet', 'grow', evidence.node, 'all']));
+    const [first] = refused;
+    if (first === undefined) return;
+    const words = `${refused.length} queues got no replica; ${first}`;
+    if (left === 1) throw failed(step, words, 'deploy rabbitmq recover tries it again');
+    progress(words);
+    await clock.sleep(pauseMs);
+  }
 }
 
-async function order(step: StepOf<'rabbitmq'>, node: NodePort, argv: readonly string[]): Promise<undefined> {
+/** The tool ends well whatever became of the queues, and says so in a table: virtual host, queue, size, result. */
+function refusals(table: string): string[] {
+  return table.split('\n').flatMap((line) => {
+    const [, queue = '', , result] = line.trim().split('\t');
+    return result === undefined || result === 'ok' || result === 'result' ? [] : [`${queue}: ${result}`];
+  });
+}
+
+/** Returns what it said. */
+async function order(step: StepOf<'rabbitmq'>, node: NodePort, argv: readonly string[]): Promise<string> {
   const said = await node.exec(step.container, argv, { timeoutMs: orderMs });
-  if (said.code === 0) return undefined;
+  if (said.code === 0) return said.stdout;
   const what = argv.filter((word) => word !== '--quiet').join(' ');
   throw failed(step, `${what} in ${step.container} ended with ${said.code}: ${firstWords(said)}`);
 }

@@ -207,6 +207,8 @@ export function planReset(site: string, cluster: RabbitmqCluster, observed: Obse
     before = [builder.check(host, [started], at + 1)];
   }
   builder.users(before);
+  for (const host of hosts.slice(1, usualReplicas))
+    before = [builder.order(host, before, 'grow', 'services that run declare their queues before it is there')];
   return success(builder.plan('rabbitmq reset-state', site));
 }
 

@@ -98,6 +98,26 @@ describe('members of a RabbitMQ cluster', () => {
     expect(orders(must(site.plan('reconcile', observe(kept), tags)))).toEqual([]);
   });
 
+  it.each([
+    ['asked again', 2, []],
+    ['told when a queue gets none', Number.POSITIVE_INFINITY, ['1 queues got no replica; q: error: busy']],
+  ])('that get replicas of queues are %s', async (_, busy, failures) => {
+    const world = copyOf(deployed);
+    world.nodes.get('node2')?.containers.delete('rabbitmq');
+    world.nodes.get('node2')?.volumes.delete('rabbitmq');
+    let asked = 0;
+    world.exec = (__, ___, argv) => {
+      if (!argv.includes('grow')) return undefined;
+      asked += 1;
+      const result = asked <= busy ? 'error: busy' : 'ok';
+      return { code: 0, stdout: `vhost\tname\tsize\tresult\n/\tq\t2\t${result}\n/\tr\t2\tok\n`, stderr: '' };
+    };
+    const result = await carryOut(must(site.plan('reconcile', observe(world), tags)), world);
+    const said = result.failed.map(({ diagnostics: [first] }) => first?.message);
+    expect(said).toEqual(failures);
+    expect(asked).toBe(failures.length > 0 ? 10 : 3);
+  });
+
   it('without data do not join others that are apart', async () => {
     const world = copyOf(deployed);
     world.nodes.get('node2')?.containers.delete('rabbitmq');

@@ -164,6 +164,8 @@ describe('a reset', () => {
       'node1 rabbitmq-check',
       ...['node2', 'node3'].flatMap((host) => [`${host} join`, `${host} start`, `${host} rabbitmq-check`]),
       'node1 messaging',
+      'node2 grow',
+      'node3 grow',
     ]);
     const starts = plan.steps.filter((step) => step.kind === 'rabbitmq' && step.order === 'start');
     const resets = plan.steps.filter((step) => step.kind === 'rabbitmq' && step.order === 'reset');
