@@ -1,6 +1,7 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LabError, lastLines, run } from '../lab/command.ts';
+import { labEnvironment } from '../lab/job/deploy-command.ts';
 import type { Lab } from '../lab/raise.ts';
 import { cloneRoot } from '../lab/settings.ts';
 
@@ -133,7 +134,7 @@ export async function deploy(product: Product, lab: Lab, args: readonly string[]
 export async function tryDeploy(product: Product, lab: Lab, args: readonly string[]): Promise<Ran> {
   const started = performance.now();
   const main = join(product.root, 'dist', 'cli', 'main.js');
-  const env = { XDG_STATE_HOME: join(cloneRoot(), '.lab', 'state'), ...lab.variables };
+  const env = labEnvironment(lab);
   const result = await run(process.execPath, [main, ...args], { env, timeoutMs: 900_000 });
   return { ...result, command: `deploy ${args.join(' ')}`, seconds: (performance.now() - started) / 1000 };
 }

@@ -11,13 +11,16 @@ export interface Ran extends CommandResult {
   readonly seconds: number;
 }
 
+/** Journals of tests do not belong among those of whoever runs them, unless a test says where. */
+export function labEnvironment(lab: Lab): Readonly<Record<string, string>> {
+  return { XDG_STATE_HOME: join(cloneRoot(), '.lab', 'state'), ...lab.variables };
+}
+
 /** Runs the built tool as an operator would: its own process, the lab's environment, no terminal. */
 export async function deploy(lab: Lab, args: readonly string[]): Promise<Ran> {
   const started = performance.now();
   const main = join(cloneRoot(), 'dist', 'cli', 'main.js');
-  // Journals of tests do not belong among those of whoever runs them.
-  const env = { XDG_STATE_HOME: join(cloneRoot(), '.lab', 'state'), ...lab.variables };
-  const result = await run(process.execPath, [main, ...args], { env, timeoutMs: 3_600_000 });
+  const result = await run(process.execPath, [main, ...args], { env: labEnvironment(lab), timeoutMs: 3_600_000 });
   return { ...result, command: `deploy ${args.join(' ')}`, seconds: (performance.now() - started) / 1000 };
 }
 

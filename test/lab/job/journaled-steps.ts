@@ -1,5 +1,6 @@
 import { listRuns, readRun, stateDirectory } from '../../../src/edge/store/journal.ts';
 import type { Lab } from '../raise.ts';
+import { labEnvironment } from './deploy-command.ts';
 
 /** A step of a run on the lab; times in milliseconds since 1970. */
 export interface JournaledStep {
@@ -13,7 +14,7 @@ export interface JournaledStep {
 
 /** Every step of the runs that began since a moment, by their journals. */
 export async function stepsSince(lab: Lab, moment: number): Promise<readonly JournaledStep[]> {
-  const directory = stateDirectory(lab.variables);
+  const directory = stateDirectory(labEnvironment(lab));
   const journals = await Promise.all((await listRuns(directory)).map((run) => readRun(directory, run)));
   return journals.flatMap((journal) => {
     const began = journal === undefined ? 0 : Date.parse(journal.head.startedAt);
