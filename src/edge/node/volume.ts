@@ -94,15 +94,22 @@ const everything = '-mindepth 1 -maxdepth 1 ! -name lost+found';
 
 /**
  * `$1` mountpoint, `$2` empty, or the directory in the other volume, `$3` MiB that must be free. Older data that was kept
- * beside it makes room for it first.
+ * beside it makes room for it first, also that of an earlier restore of the same backup: what an interrupted one has
+ * moved so far is told from it by its name.
  */
 const emptyScript = `cd "$1" || exit 1
-[ -n "$(find . ${everything} -print -quit)" ] || { echo was empty; exit 0; }
-if [ -n "$2" ] && [ ! -e "$2" ]; then
+partial=$2.partial
+if [ -z "$(find . ${everything} -print -quit)" ]; then
+  [ -n "$2" ] && [ -e "$partial" ] || { echo was empty; exit 0; }
+  rm -rf "$2" && mv -T "$partial" "$2" && sync && echo kept
+  exit
+fi
+if [ -n "$2" ] && [ ! -e "$partial" ]; then
   find "$(dirname "$2")" -mindepth 1 -maxdepth 1 -name 'before-*' -exec rm -rf {} +
 fi
 if [ -n "$2" ] && [ "$(df -Pm . | awk 'NR == 2 { print $4 }')" -ge "$3" ]; then
-  mkdir -p "$2" && find . ${everything} -exec mv -f -t "$2" {} + && sync && echo kept
+  mkdir -p "$partial" && find . ${everything} -exec mv -f -t "$partial" {} + &&
+    rm -rf "$2" && mv -T "$partial" "$2" && sync && echo kept
 else
   find . ${everything} -exec rm -rf {} + && sync && echo given up
 fi`;
