@@ -99,7 +99,7 @@ function order(plan: PlanBuilder, change: Change, needs: readonly StepId[], what
 
 /**
  * The cluster takes back a member of a known name only with the data it had. A container that never ran does not say
- * whether its volume has any: it may be that of one before it.
+ * whether its volume holds data: that may be of the one before.
  */
 function forget(plan: PlanBuilder, host: HostName, change: Change, needs: readonly StepId[]): StepId {
   const { service, name } = change.container;
